@@ -1,0 +1,3 @@
+module mageprov
+
+go 1.26

@@ -1,0 +1,150 @@
+// Package node is all that a module may read (Reader) and change (Writer) on a
+// managed node. Local is the machine itself; Overlay lies over a Reader in
+// check mode and keeps changes in memory; nodetest has a strict double.
+package node
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// Info describes a file. It is what lstat gives, plus names.
+type Info struct {
+	Path   string
+	Type   fs.FileMode // type bits only; 0 is a regular file
+	Mode   uint32      // permission bits with setuid, setgid, sticky: 04755
+	UID    int
+	GID    int
+	Owner  string // name, or the number as text where there is none
+	Group  string
+	Size   int64
+	MTime  time.Time
+	ATime  time.Time
+	CTime  time.Time
+	Inode  uint64
+	Dev    uint64
+	NLink  uint64
+	Target string // of a symbolic link
+}
+
+// IsDir, IsRegular and IsLink tell the common types.
+func (i Info) IsDir() bool     { return i.Type == fs.ModeDir }
+func (i Info) IsRegular() bool { return i.Type == 0 }
+func (i Info) IsLink() bool    { return i.Type == fs.ModeSymlink }
+
+// Command is a program to run: argv, never a shell line.
+type Command struct {
+	Argv  []string
+	Dir   string            // "" is the worker's own
+	Env   map[string]string // added to the task's environment
+	Stdin []byte
+	// Output, if set, receives stdout and stderr as they come (live view).
+	Output func(p []byte)
+}
+
+// Result of a command that ran. A non-zero RC is not an error of Run or Query.
+type Result struct {
+	RC     int
+	Stdout []byte
+	Stderr []byte
+	Start  time.Time
+	End    time.Time
+	// Unknown: check mode, the command did not run and its outcome cannot be known.
+	Unknown bool
+}
+
+// User is an entry of passwd (and shadow where it can be read).
+type User struct {
+	Name, Passwd, Gecos, Home, Shell string
+	UID, GID                         int
+}
+
+// Group is an entry of group.
+type Group struct {
+	Name    string
+	GID     int
+	Members []string
+}
+
+// Reader is what a module may use to find out how the node is. Missing files
+// give an error that is fs.ErrNotExist.
+type Reader interface {
+	// Lstat does not follow a link at the end of path, Stat does.
+	Lstat(path string) (Info, error)
+	Stat(path string) (Info, error)
+	ReadFile(path string) ([]byte, error)
+	Open(path string) (io.ReadCloser, error)
+	// ReadDir lists names, sorted.
+	ReadDir(path string) ([]Info, error)
+	// EvalSymlinks gives the real path.
+	EvalSymlinks(path string) (string, error)
+	// Query runs a program that only reads. The strict double fails on one that
+	// is not expected; the overlay runs it as it is.
+	Query(ctx context.Context, c Command) (Result, error)
+	// LookPath finds a program in the node's PATH plus the sbin directories.
+	LookPath(name string) (string, error)
+	// Users and Groups are the node's, through the overlay: nil, fs.ErrNotExist when unknown.
+	LookupUser(name string) (*User, error)
+	LookupGroup(name string) (*Group, error)
+	LookupUID(uid int) (*User, error)
+	LookupGID(gid int) (*Group, error)
+	// Assumed gives what an earlier task of this check run would have brought
+	// about (see Writer.Assume). ok is false on a real node.
+	Assumed(kind, name string) (state string, ok bool)
+	// Getenv and Environ give the task's environment.
+	Getenv(name string) string
+	Environ() []string
+	// Root is a path prefix for tests; "" on a real node.
+	Now() time.Time
+	// IsCheck says that changes go nowhere: for the rare message, never for a decision what to do.
+	IsCheck() bool
+}
+
+// WriteOptions say how a file is put in place. Negative or nil: keep what an
+// existing file has, otherwise the default (umask, the worker's user).
+type WriteOptions struct {
+	Mode  *uint32
+	UID   int // -1: keep
+	GID   int // -1: keep
+	MTime time.Time
+	// Validate, if set, is run on the temporary file before it is put in place:
+	// argv in which %s stands for the path.
+	Validate []string
+	// Unsafe writes in place where a rename is impossible (bind-mounted files).
+	Unsafe bool
+}
+
+// Keep is WriteOptions that change neither owner nor mode.
+func Keep() WriteOptions { return WriteOptions{UID: -1, GID: -1} }
+
+// Writer changes the node. Every write is atomic and durable: temporary file
+// in the same directory, fsync, rename; owner, mode and extended attributes of
+// an existing file are kept.
+type Writer interface {
+	Reader
+	WriteFile(ctx context.Context, path string, content io.Reader, o WriteOptions) error
+	// Mkdir makes one directory; its parent must exist.
+	Mkdir(path string, mode uint32) error
+	Remove(path string) error
+	RemoveAll(path string) error
+	Rename(oldpath, newpath string) error
+	Symlink(target, path string) error
+	Link(oldpath, newpath string) error
+	// Chmod and Chown do not follow a link at the end of path.
+	Chmod(path string, mode uint32) error
+	Chown(path string, uid, gid int) error // -1: keep
+	Chtimes(path string, atime, mtime time.Time) error
+	// Run runs a program that may change the node. In check mode it is not run
+	// and the Result says Unknown.
+	Run(ctx context.Context, c Command) (Result, error)
+	// Assume tells the overlay what a change would have brought about that its
+	// files cannot show: kind "package", "unit", "unit-enabled", "user", "group",
+	// "mount", "sysctl", "module"; state in the module's own words ("present",
+	// "absent", "started"). On a real node it does nothing.
+	Assume(kind, name, state string)
+	// AddUser and AddGroup tell the overlay of an account that would exist.
+	AssumeUser(u User)
+	AssumeGroup(g Group)
+}

@@ -1,0 +1,82 @@
+// Package wire holds the messages that controller and worker exchange, and
+// their frames: a length of four bytes, big endian, then one byte of kind and a
+// JSON body. Both ends are built from one source: Hello carries the build id,
+// and on a mismatch the controller pushes its own worker, so there are no
+// versions to negotiate.
+package wire
+
+import "encoding/json"
+
+// MaxFrame is the largest body that is accepted, in bytes. Files that are
+// larger travel by SFTP.
+const MaxFrame = 16 << 20
+
+// Kind tells the messages apart.
+type Kind byte
+
+// The kinds of message, and who sends them.
+const (
+	KindHello    Kind = iota + 1 // worker, once, first
+	KindTask                     // controller
+	KindProgress                 // worker, any number per task
+	KindReply                    // worker, one per task
+	KindCancel                   // controller
+	KindBye                      // controller: end after what is running
+)
+
+// Hello is the first message of a worker.
+type Hello struct {
+	Build string // build id; must equal the controller's
+	OS    string // GOOS
+	Arch  string // GOARCH
+	User  string // effective user name
+	UID   int
+	Home  string
+	PID   int
+}
+
+// Task asks the worker to run a module.
+type Task struct {
+	ID      uint64
+	Module  string // full name, "ansible.builtin.copy"
+	Args    json.RawMessage
+	Check   bool              // change nothing but the overlay
+	Diff    bool              // fill Change.Before and After
+	Env     map[string]string `json:",omitempty"` // environment: of the task
+	Umask   int               `json:",omitempty"`
+	Timeout int               `json:",omitempty"` // seconds; 0 is none
+}
+
+// Progress is live output of a running task.
+type Progress struct {
+	ID   uint64
+	Text string // raw output or a line for people
+}
+
+// Change is one difference between the node and the wanted state.
+type Change struct {
+	What   string
+	Before string `json:",omitempty"`
+	After  string `json:",omitempty"`
+	// BeforeName and AfterName head the diff ("/etc/motd"); empty: What.
+	BeforeName string `json:",omitempty"`
+	AfterName  string `json:",omitempty"`
+}
+
+// Reply is the outcome of a task.
+type Reply struct {
+	ID      uint64
+	Changed bool
+	Skipped bool            `json:",omitempty"` // the module does not apply (e.g. check mode cannot know)
+	Changes []Change        `json:",omitempty"`
+	Return  json.RawMessage `json:",omitempty"` // object; what register: receives
+	Failed  bool            `json:",omitempty"`
+	Msg     string          `json:",omitempty"` // why it failed
+	Hint    string          `json:",omitempty"`
+	Millis  int64           // time the module took
+}
+
+// Cancel asks the worker to end a task and all its processes.
+type Cancel struct {
+	ID uint64
+}
