@@ -1,0 +1,86 @@
+package vars
+
+import (
+	"context"
+	"sort"
+)
+
+// Magic is a Source of variables that the engine computes: each name has a
+// function, called when the name is read.
+type Magic map[string]func(ctx context.Context) (any, error)
+
+// Lookup computes the variable.
+func (m Magic) Lookup(ctx context.Context, name string) (any, bool, error) {
+	f, ok := m[name]
+	if !ok {
+		return nil, false, nil
+	}
+	v, err := f(ctx)
+	return v, err == nil, err
+}
+
+// Names lists the names, sorted.
+func (m Magic) Names() []string {
+	names := make([]string, 0, len(m))
+	for n := range m {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// All is the variable `vars`: a mapping over everything a task sees.
+type All struct {
+	Stack  Stack
+	Render func(ctx context.Context, v any) (any, error)
+}
+
+// Get gives a rendered variable.
+func (a All) Get(ctx context.Context, key any) (any, bool, error) {
+	name, ok := key.(string)
+	if !ok {
+		return nil, false, nil
+	}
+	v, ok, err := a.Stack.Lookup(ctx, name)
+	if err != nil || !ok {
+		return nil, ok, err
+	}
+	v, err = a.Render(ctx, v)
+	return v, err == nil, err
+}
+
+// Keys lists all names.
+func (a All) Keys(context.Context) ([]any, error) {
+	names := a.Stack.Names()
+	keys := make([]any, len(names))
+	for i, n := range names {
+		keys[i] = n
+	}
+	return keys, nil
+}
+
+// HostVars is the variable `hostvars`: host names to what View gives for them.
+type HostVars struct {
+	Hosts func() []string
+	View  func(host string) (any, bool)
+}
+
+// Get gives a host's variables.
+func (h HostVars) Get(_ context.Context, key any) (any, bool, error) {
+	name, ok := key.(string)
+	if !ok {
+		return nil, false, nil
+	}
+	v, ok := h.View(name)
+	return v, ok, nil
+}
+
+// Keys lists the hosts.
+func (h HostVars) Keys(context.Context) ([]any, error) {
+	hosts := h.Hosts()
+	keys := make([]any, len(hosts))
+	for i, n := range hosts {
+		keys[i] = n
+	}
+	return keys, nil
+}
