@@ -66,6 +66,9 @@ type Undefined struct {
 	Msg   string      // "'foo' is undefined", "'dict object' has no attribute 'bar'"
 	Hint  string      // near misses
 	Place fault.Place // of the expression
+
+	err     error // what a lazily computed value died of
+	lenient bool  // an inline if without else: prints as nothing
 }
 
 // Callable is anything that can be called from a template.
@@ -130,7 +133,7 @@ func (d *Dict) Get(key any) (any, bool) {
 }
 
 // Set adds or replaces key; a replaced key keeps its place, as in Python.
-// It panics on an unhashable key: use Hashable first where the key is foreign.
+// It panics on an unhashable key: ask Hashable first where the key is foreign.
 func (d *Dict) Set(key, val any) {
 	h := hashKey(key)
 	if i, ok := d.index[h]; ok {
