@@ -47,6 +47,11 @@ type Change struct {
 	Quiet bool
 }
 
+// ErrNoChange is what Apply returns when it finds, with what an earlier step of
+// the same plan has brought (fresh package lists), that nothing is left to do.
+// Run then goes on and does not count the step.
+var ErrNoChange = errors.New("nothing to change")
+
 // Failure is an error of a module that carries return values, as a command
 // with a non-zero rc does. Return is what register: receives beside failed and msg.
 type Failure struct {
@@ -89,7 +94,11 @@ func Run(ctx context.Context, m Module, n node.Writer, diff bool) *Result {
 			return res.fail(err)
 		}
 		if c.Apply != nil {
-			if err := c.Apply(ctx, n); err != nil {
+			err := c.Apply(ctx, n)
+			if errors.Is(err, ErrNoChange) {
+				continue
+			}
+			if err != nil {
 				return res.fail(err)
 			}
 		}
