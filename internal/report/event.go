@@ -55,8 +55,11 @@ type Event struct {
 	Status   Status `json:"status,omitempty"`
 	Delegate string `json:"delegated_to,omitempty"`
 	// Item is set on the result of one loop item; Label is what to show for it.
-	Item    bool   `json:"loop_item,omitempty"`
-	Label   string `json:"label,omitempty"`
+	Item  bool   `json:"loop_item,omitempty"`
+	Label string `json:"label,omitempty"`
+	// Loop is set on the summary of a loop whose items have been reported: people
+	// need to see it only when it failed or was skipped as a whole.
+	Loop    bool   `json:"loop,omitempty"`
 	Ignored bool   `json:"ignored,omitempty"` // failed, but ignore_errors
 	Rescued bool   `json:"rescued,omitempty"`
 	NoLog   bool   `json:"no_log,omitempty"`
