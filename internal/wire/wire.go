@@ -22,7 +22,19 @@ const (
 	KindReply                    // worker, one per task
 	KindCancel                   // controller
 	KindBye                      // controller: end after what is running
+	KindFile                     // controller: a small file for the session's directory; answered by a Reply
+	kindEnd
 )
+
+func (k Kind) known() bool { return k > 0 && k < kindEnd }
+
+// String names the kind, for errors.
+func (k Kind) String() string {
+	if !k.known() {
+		return "unknown message"
+	}
+	return [...]string{"hello", "task", "progress", "reply", "cancel", "bye", "file"}[k-1]
+}
 
 // Hello is the first message of a worker.
 type Hello struct {
@@ -33,6 +45,7 @@ type Hello struct {
 	UID   int
 	Home  string
 	PID   int
+	Tmp   string // directory of this session, 0700, removed when the worker ends
 }
 
 // Task asks the worker to run a module.
@@ -79,4 +92,13 @@ type Reply struct {
 // Cancel asks the worker to end a task and all its processes.
 type Cancel struct {
 	ID uint64
+}
+
+// File puts a small file into the session's directory (Hello.Tmp). Larger ones
+// go through the connection.
+type File struct {
+	ID   uint64
+	Name string // base name
+	Mode uint32
+	Data []byte
 }
