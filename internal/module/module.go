@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 
+	"mageprov/internal/fault"
 	"mageprov/internal/node"
 	"mageprov/internal/wire"
 )
@@ -121,10 +122,12 @@ func Run(ctx context.Context, m Module, n node.Writer, diff bool) *Result {
 }
 
 func (r *Result) fail(err error) *Result {
-	r.Failed, r.Msg = true, err.Error()
+	r.Failed, r.Msg, r.Hint = true, err.Error(), fault.HintOf(err)
 	var f *Failure
 	if errors.As(err, &f) {
-		r.Hint = f.Hint
+		if f.Hint != "" {
+			r.Hint = f.Hint
+		}
 		for k, v := range f.Return {
 			r.Return[k] = v
 		}
