@@ -1,0 +1,192 @@
+package play
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"mageprov/internal/jinja"
+	"mageprov/internal/playbook"
+	"mageprov/internal/report"
+	"mageprov/internal/template"
+	"mageprov/internal/vars"
+)
+
+// batch is the part of a play's hosts that serial lets run at a time.
+type batch struct {
+	run_  *Run
+	view  *playRun
+	play  *playbook.Play
+	hosts []*host
+
+	mu       sync.Mutex
+	handlers []*handler
+	ran      map[string]bool  // roles that ran, by path and parameters
+	public   []*playbook.Role // include_role public: visible to later tasks
+	lost     map[*host]bool   // failed in this batch
+
+	free          bool // strategy: free or host_pinned
+	first         bool
+	ended         bool // meta: end_play, end_batch
+	stopped       bool // broken off: any_errors_fatal, max_fail_percentage
+	forceHandlers bool
+	maxFail       float64 // percent; negative: none
+}
+
+func (v *playRun) batch(hosts []*host, first bool) *batch {
+	b := &batch{run_: v.run_, view: v, play: v.play, hosts: hosts, first: first,
+		ran: map[string]bool{}, lost: map[*host]bool{}, maxFail: -1}
+	ctx := context.Background()
+	if s, _ := v.run_.renderPlay(ctx, v.play.Strategy); s != nil {
+		name := jinja.Str(s)
+		b.free = name == "free" || name == "host_pinned" || name == "ansible.builtin.free" || name == "ansible.builtin.host_pinned"
+	}
+	if f, _ := v.run_.renderPlay(ctx, v.play.ForceHandlers); f != nil {
+		b.forceHandlers = jinja.Truth(f)
+	}
+	if m, _ := v.run_.renderPlay(ctx, v.play.MaxFailPercentage); m != nil {
+		if n, err := portion(m, 100); err == nil {
+			b.maxFail = float64(n)
+		}
+	}
+	b.collectHandlers()
+	return b
+}
+
+// root is what every task of the play inherits.
+func (b *batch) root() inherited {
+	in := inherited{dir: b.view.dir()}
+	login := b.run_.o.Connection
+	if login.Become {
+		in.base.Become = true
+	}
+	in = in.with(&b.play.Base)
+	in.base.Name, in.base.Vars = nil, nil
+	return in
+}
+
+// active lists the hosts that are still in the play.
+func (b *batch) active() []*host { return b.alive(b.hosts) }
+
+func (b *batch) alive(hosts []*host) []*host {
+	out := make([]*host, 0, len(hosts))
+	for _, h := range hosts {
+		if !h.gone && !h.ended {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// runList runs nodes on all active hosts and takes those that failed out of
+// the run.
+func (b *batch) runList(ctx context.Context, in inherited, nodes []playbook.Node) {
+	if len(nodes) == 0 {
+		return
+	}
+	for _, h := range b.spread(ctx, in, nodes, b.active()) {
+		b.lose(h)
+	}
+}
+
+// spread runs nodes in lockstep (linear), or each host at its own pace (free).
+func (b *batch) spread(ctx context.Context, in inherited, nodes []playbook.Node, hosts []*host) []*host {
+	if !b.free || len(hosts) < 2 {
+		return b.runNodes(ctx, in, nodes, hosts)
+	}
+	var mu sync.Mutex
+	var failed []*host
+	b.each(hosts, func(h *host) {
+		f := b.runNodes(ctx, in, nodes, []*host{h})
+		mu.Lock()
+		failed = append(failed, f...)
+		mu.Unlock()
+	})
+	return failed
+}
+
+// each calls f for every host, all at once; forks are counted where work is done.
+func (b *batch) each(hosts []*host, f func(h *host)) {
+	if len(hosts) == 1 {
+		f(hosts[0])
+		return
+	}
+	var wg sync.WaitGroup
+	for _, h := range hosts {
+		wg.Go(func() { f(h) })
+	}
+	wg.Wait()
+}
+
+// lose takes a failed host out of the run.
+func (b *batch) lose(h *host) {
+	b.mu.Lock()
+	b.lost[h] = true
+	b.mu.Unlock()
+	h.gone = true
+}
+
+func (b *batch) failAll(err error) {
+	for _, h := range b.active() {
+		b.emit(report.Event{Type: report.HostResult, Host: h.name, Status: report.Failed, Msg: err.Error(), Result: map[string]any{"msg": err.Error()}})
+		h.count(func(s *report.Stats) { s.Failed++ })
+		b.lose(h)
+	}
+}
+
+func (b *batch) emit(e report.Event) {
+	e.Time = time.Now()
+	e.Check = b.run_.o.Check
+	b.run_.o.Reporter.Report(e)
+}
+
+// tolerable says whether the play may go on after these failures.
+func (b *batch) tolerable(failed []*host) bool {
+	if b.maxFail < 0 || len(failed) == 0 {
+		return true
+	}
+	b.mu.Lock()
+	n := len(b.lost)
+	for _, h := range failed {
+		if !b.lost[h] {
+			n++
+		}
+	}
+	b.mu.Unlock()
+	return float64(n)/float64(len(b.hosts))*100 <= b.maxFail
+}
+
+// dir is the directory of the playbook: playbook_dir.
+func (v *playRun) dir() string { return playDir(v.play) }
+
+// readVars sets up the variables of the play itself.
+func (v *playRun) readVars(ctx context.Context) error {
+	prompted, err := v.prompt(ctx)
+	if err != nil {
+		return err
+	}
+	files, err := v.varsFiles(ctx)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(files) // the last file wins
+	v.layers = append(files,
+		vars.Layer{Name: "play vars_prompt", Source: vars.Dict(prompted)},
+		vars.Layer{Name: "play vars", Source: vars.Dict(v.play.Vars)})
+	return nil
+}
+
+// renderPlay renders a keyword of the play itself, which no host is known for:
+// it sees extra vars and the play's vars.
+func (r *Run) renderPlay(ctx context.Context, v any) (any, error) {
+	if !jinja.IsTemplated(v) {
+		return v, nil
+	}
+	return r.bareScope().Render(ctx, v)
+}
+
+func (r *Run) bareScope() *template.Scope {
+	st := vars.Stack{{Name: "magic", Source: r.commonMagic()}, {Name: "extra vars", Source: vars.Dict(r.extra())}}
+	return r.o.Templates.Scope(st, taskFiles{run_: r})
+}

@@ -1,0 +1,412 @@
+package play
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mageprov/internal/fault"
+	"mageprov/internal/jinja"
+	"mageprov/internal/module"
+	"mageprov/internal/playbook"
+	"mageprov/internal/report"
+	"mageprov/internal/template"
+	"mageprov/internal/wire"
+)
+
+// execution is one task on one host.
+type execution struct {
+	b     *batch
+	in    inherited
+	t     *playbook.Task
+	h     *host
+	scope *template.Scope
+	noLog bool
+	// of the item at hand
+	check, diff bool
+	delegate    *host // nil: the host itself
+	label       string
+	raw         *jinja.Dict // arguments as written
+	learned     []assignment
+}
+
+// outcome is what became of it. result is what register: receives.
+type outcome struct {
+	host     *host
+	x        *execution
+	status   report.Status
+	result   *jinja.Dict
+	changes  []wire.Change
+	msg      string
+	hint     string
+	ignored  bool
+	items    bool // a loop: each item has been reported already
+	show     bool
+	noLog    bool
+	settled  bool
+	deleg    string
+	loopItem any // of an include: what the item was
+	// parts are the items of a dynamic include's loop.
+	parts []*outcome
+	// notify: the handlers to run, rendered
+	notify []string
+	facts  *jinja.Dict
+}
+
+// lost says that the host can take no further part.
+func (o *outcome) lost() bool {
+	return !o.ignored && (o.status == report.Failed || o.status == report.Unreachable)
+}
+
+func failure(err error) *outcome {
+	msg := err.Error()
+	return &outcome{status: report.Failed, msg: msg, hint: fault.HintOf(err),
+		result: jinja.NewDict("changed", false, "failed", true, "msg", msg)}
+}
+
+// run runs the task with its loop.
+func (x *execution) run(ctx context.Context) *outcome {
+	var err error
+	if x.noLog, err = x.in.flag(ctx, x.scope, x.in.base.NoLog, false); err != nil {
+		return failure(err)
+	}
+	if x.t.Loop == nil {
+		out := x.item(ctx, x.scope)
+		out.noLog = x.noLog
+		return x.ignore(ctx, out)
+	}
+	items, err := x.loopItems(ctx)
+	if err != nil {
+		// The loop of a task that is skipped need not be known.
+		if ok, _, cerr := x.conditions(ctx, x.scope); cerr == nil && !ok {
+			return skipped("Conditional result was False")
+		}
+		return x.ignore(ctx, failure(err))
+	}
+	return x.ignore(ctx, x.loop(ctx, items))
+}
+
+// ignore applies ignore_errors and ignore_unreachable.
+func (x *execution) ignore(ctx context.Context, out *outcome) *outcome {
+	kw := x.in.base.IgnoreErrors
+	if out.status == report.Unreachable {
+		kw = x.in.base.IgnoreUnreachable
+	} else if out.status != report.Failed {
+		return out
+	}
+	yes, err := x.in.flag(ctx, x.scope, kw, false)
+	if err != nil {
+		x.b.run_.warn("%s: ignore_errors: %v", x.t.Place, err)
+	}
+	out.ignored = yes
+	return out
+}
+
+// item runs one pass of the task: when, arguments, the module with its
+// retries, changed_when and failed_when.
+func (x *execution) item(ctx context.Context, s *template.Scope) *outcome {
+	ok, cond, err := x.conditions(ctx, s)
+	if err != nil {
+		return failure(err)
+	}
+	if !ok {
+		out := skipped("Conditional result was False")
+		out.result.Set("false_condition", cond)
+		return out
+	}
+	if x.t.Include != nil {
+		return &outcome{status: report.OK, result: jinja.NewDict("changed", false)}
+	}
+	if err := x.settings(ctx, s); err != nil {
+		return failure(err)
+	}
+	if x.t.Until == nil && x.t.Retries == nil {
+		return x.attempt(ctx, s)
+	}
+	return x.retry(ctx, s)
+}
+
+func skipped(why string) *outcome {
+	return &outcome{status: report.Skipped, msg: why, result: jinja.NewDict("changed", false, "skipped", true, "skip_reason", why)}
+}
+
+// conditions evaluates when:, the outermost block's first. cond is the one that was false.
+func (x *execution) conditions(ctx context.Context, s *template.Scope) (ok bool, cond any, err error) {
+	for _, w := range x.in.base.When {
+		ok, err := s.Condition(ctx, w)
+		if err != nil {
+			return false, nil, err
+		}
+		if !ok {
+			if t, isText := w.(*jinja.Text); isText {
+				return false, t.Source, nil
+			}
+			return false, w, nil
+		}
+	}
+	return true, nil, nil
+}
+
+// settings renders the keywords that may depend on the item.
+func (x *execution) settings(ctx context.Context, s *template.Scope) (err error) {
+	o := x.b.run_.o
+	if x.check, err = x.in.flag(ctx, s, x.in.base.CheckMode, o.Check); err != nil {
+		return err
+	}
+	if o.Check && x.in.base.CheckMode != nil && !x.check {
+		// check_mode: false is for tasks that only read; it is the author's word that
+		// they do, as with Ansible.
+		x.check = false
+	}
+	if x.diff, err = x.in.flag(ctx, s, x.in.base.Diff, o.Diff); err != nil {
+		return err
+	}
+	x.delegate = nil
+	if x.in.base.DelegateTo != nil {
+		v, err := s.Render(ctx, x.in.base.DelegateTo)
+		if err != nil {
+			return fmt.Errorf("delegate_to: %w", err)
+		}
+		if name := jinja.Str(v); v != nil && name != "" && v != template.Omit {
+			x.delegate = x.b.run_.host(name)
+		}
+	}
+	return nil
+}
+
+// retry repeats the task until its condition holds.
+func (x *execution) retry(ctx context.Context, s *template.Scope) *outcome {
+	retries, delay, err := x.retrySettings(ctx, s)
+	if err != nil {
+		return failure(err)
+	}
+	for n := 1; ; n++ {
+		out := x.attempt(ctx, s)
+		out.result.Set("attempts", int64(n))
+		if out.status == report.Unreachable || ctx.Err() != nil {
+			return out
+		}
+		done, err := x.until(ctx, s, out)
+		if err != nil {
+			return failure(err)
+		}
+		if done {
+			return out
+		}
+		if n > retries {
+			if out.status != report.Failed {
+				out.status = report.Failed
+				out.result.Set("failed", true)
+			}
+			return out
+		}
+		x.b.emit(report.Event{Type: report.HostResult, Host: x.h.name, Name: x.b.taskName(ctx, s, x.in, x.t), Status: report.Failed,
+			Attempt: n, Retries: retries - n + 1, Label: x.label, Item: x.label != "", NoLog: x.noLog, Msg: x.secretive(out.msg)})
+		select {
+		case <-time.After(delay):
+		case <-ctx.Done():
+			return out
+		}
+	}
+}
+
+func (x *execution) retrySettings(ctx context.Context, s *template.Scope) (retries int, delay time.Duration, err error) {
+	retries, delay = 3, 5*time.Second
+	if x.t.Retries != nil {
+		v, err := s.Render(ctx, x.t.Retries)
+		if err != nil {
+			return 0, 0, err
+		}
+		if retries, err = portion(v, 100); err != nil {
+			return 0, 0, fault.At(x.t.Place, "retries:").Because(err)
+		}
+	}
+	if x.t.Delay != nil {
+		v, err := s.Render(ctx, x.t.Delay)
+		if err != nil {
+			return 0, 0, err
+		}
+		if delay, err = seconds(v); err != nil {
+			return 0, 0, fault.At(x.t.Place, "delay:").Because(err)
+		}
+	}
+	return retries, delay, nil
+}
+
+// until evaluates until:; without one a retry waits for success.
+func (x *execution) until(ctx context.Context, s *template.Scope, out *outcome) (bool, error) {
+	if x.t.Until == nil {
+		return out.status != report.Failed, nil
+	}
+	for _, u := range x.t.Until {
+		ok, err := x.withResult(s, out).Condition(ctx, u)
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// attempt runs the module once and judges its result.
+func (x *execution) attempt(ctx context.Context, s *template.Scope) *outcome {
+	args, err := x.arguments(ctx, s)
+	if err != nil {
+		return failure(err)
+	}
+	if d, err := x.timeout(ctx, s); err != nil {
+		return failure(err)
+	} else if d > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, d, fault.New("the task did not finish within %s", d))
+		defer cancel()
+	}
+	c := &controller{x: x, s: s}
+	res, err := c.dispatch(ctx, x.t.Spec, args)
+	if err != nil {
+		return x.broke(ctx, err)
+	}
+	out := x.read(res)
+	out.deleg = x.delegateName()
+	return x.override(ctx, s, out)
+}
+
+func (x *execution) delegateName() string {
+	if x.delegate == nil {
+		return ""
+	}
+	return x.delegate.name
+}
+
+// broke turns an error of the transport or of an action into an outcome.
+func (x *execution) broke(ctx context.Context, err error) *outcome {
+	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
+		err = cause
+	}
+	out := failure(err)
+	out.deleg = x.delegateName()
+	if fault.CodeOf(err) == fault.ExitUnreachable {
+		out.status = report.Unreachable
+		out.result = jinja.NewDict("changed", false, "unreachable", true, "msg", out.msg)
+	}
+	return out
+}
+
+func (x *execution) timeout(ctx context.Context, s *template.Scope) (time.Duration, error) {
+	for _, kw := range []any{x.in.base.Timeout, x.t.Async} {
+		if kw == nil {
+			continue
+		}
+		v, err := s.Render(ctx, kw)
+		if err != nil {
+			return 0, err
+		}
+		d, err := seconds(v)
+		if err != nil {
+			return 0, fault.At(x.t.Place, "timeout:").Because(err)
+		}
+		if d > 0 {
+			return d, nil
+		}
+	}
+	return 0, nil
+}
+
+// arguments renders the module's arguments and adds module_defaults.
+func (x *execution) arguments(ctx context.Context, s *template.Scope) (module.Args, error) {
+	written := jinja.NewDict()
+	for _, d := range x.in.base.ModuleDefaults {
+		v, err := s.Render(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		defaults, ok := v.(*jinja.Dict)
+		if !ok {
+			continue
+		}
+		for name, args := range defaults.All() {
+			if spec, known := module.Lookup(jinja.Str(name)); known && spec == x.t.Spec {
+				if a, ok := args.(*jinja.Dict); ok {
+					copyInto(written, a)
+				}
+			}
+		}
+	}
+	if x.t.ArgsText != nil {
+		v, err := s.Render(ctx, x.t.ArgsText)
+		if err != nil {
+			return nil, err
+		}
+		d, ok := v.(*jinja.Dict)
+		if !ok {
+			return nil, fault.At(x.t.ArgsText.Place, "args: must give a dictionary, found %s", jinja.TypeName(v))
+		}
+		copyInto(written, d)
+	}
+	copyInto(written, x.t.Args)
+	x.raw = written
+	render := written
+	if len(x.t.Spec.Raw) > 0 {
+		render = jinja.NewDict()
+		for k, v := range written.All() {
+			if !isRaw(x.t.Spec, k) {
+				render.Set(k, v)
+				render.Templated = render.Templated || jinja.IsTemplated(v)
+			}
+		}
+	}
+	if !x.t.Spec.Local {
+		return s.RenderArgs(ctx, render)
+	}
+	return x.ordered(ctx, s, render)
+}
+
+// ordered renders the arguments of a module that stays on the controller:
+// what it sets keeps the order of its dictionaries.
+func (x *execution) ordered(ctx context.Context, s *template.Scope, d *jinja.Dict) (module.Args, error) {
+	v, err := s.Render(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	x.rendered = v.(*jinja.Dict)
+	args := module.Args{}
+	for k, v := range x.rendered.All() {
+		if v != template.Omit {
+			args[jinja.Str(k)] = jinja.ToGo(v)
+		}
+	}
+	return args, nil
+}
+
+func copyInto(dst, src *jinja.Dict) {
+	for k, v := range src.All() {
+		dst.Set(k, v)
+	}
+	if src != nil && src.Templated {
+		dst.Templated = true
+	}
+}
+
+func isRaw(spec *module.Spec, key any) bool {
+	for _, r := range spec.Raw {
+		if r == key {
+			return true
+		}
+	}
+	return false
+}
+
+// seconds reads a number of seconds.
+func seconds(v any) (time.Duration, error) {
+	switch n := v.(type) {
+	case int64:
+		return time.Duration(n) * time.Second, nil
+	case float64:
+		return time.Duration(n * float64(time.Second)), nil
+	case string:
+		var f float64
+		if _, err := fmt.Sscanf(n, "%g", &f); err == nil {
+			return time.Duration(f * float64(time.Second)), nil
+		}
+	}
+	return 0, fmt.Errorf("expected a number of seconds, found %s", jinja.Repr(v))
+}

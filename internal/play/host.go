@@ -1,0 +1,258 @@
+package play
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"mageprov/internal/document"
+	"mageprov/internal/fault"
+	"mageprov/internal/inventory"
+	"mageprov/internal/jinja"
+	"mageprov/internal/playbook"
+	"mageprov/internal/report"
+	"mageprov/internal/vars"
+)
+
+// host is what a run knows about one host, kept from play to play.
+type host struct {
+	name  string
+	inv   []vars.Layer // inventory layers, strongest first
+	facts vars.Facts
+	set   vars.Cell // set_fact and register
+	incl  vars.Cell // include_vars
+
+	mu    sync.Mutex
+	stats report.Stats
+	seen  bool // took part in a play
+	gone  bool // failed or unreachable: out of this run
+	ended bool // meta: end_host: out of this play
+}
+
+func (h *host) count(f func(s *report.Stats)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f(&h.stats)
+}
+
+// host gives the state of an inventory host, or of a name that only
+// delegate_to mentions.
+func (r *Run) host(name string) *host {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h, ok := r.hosts[name]; ok {
+		return h
+	}
+	h := &host{name: name, inv: r.inventoryLayers(name)}
+	r.hosts[name] = h
+	return h
+}
+
+func (r *Run) inventoryLayers(name string) []vars.Layer {
+	var ls []vars.Layer
+	for _, l := range r.o.Inventory.Layers(name) {
+		ls = append(ls, vars.Layer{Name: l.Name, Source: vars.Dict(l.Vars)})
+	}
+	slices.Reverse(ls)
+	return ls
+}
+
+// refreshInventory renews the layers after add_host, group_by or new group_vars.
+func (r *Run) refreshInventory() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name, h := range r.hosts {
+		h.inv = r.inventoryLayers(name)
+	}
+}
+
+// playRun is one play with its hosts, before it is cut into batches.
+type playRun struct {
+	run_    *Run
+	play    *playbook.Play
+	hosts   []*host
+	name    string
+	layers  []vars.Layer // vars_files, vars_prompt, play vars; strongest first
+	hostMap map[string]bool
+}
+
+// prepare finds the hosts of a play and what its variables are. No hosts is
+// not an error: the play is skipped with a note, as Ansible does.
+func (r *Run) prepare(ctx context.Context, p *playbook.Play) (*playRun, error) {
+	v := &playRun{run_: r, play: p}
+	if err := r.o.Inventory.LoadVars(document.Dir(p.File)); err != nil {
+		return nil, err
+	}
+	r.refreshInventory()
+	pattern, err := r.renderPlay(ctx, p.Hosts)
+	if err != nil {
+		return nil, fault.At(p.Place, "reading hosts:").Because(err)
+	}
+	text := patternText(pattern)
+	name, err := r.renderPlay(ctx, p.Name)
+	if err != nil || name == nil || name == "" {
+		name = text
+	}
+	v.name = jinja.Str(name)
+	matched, warnings, err := r.o.Inventory.Match(text)
+	if err != nil {
+		return nil, fault.At(p.Place, "hosts %q:", text).Because(err)
+	}
+	for _, w := range warnings {
+		r.warn("%s", w)
+	}
+	v.hosts = r.select_(matched)
+	if err := v.sort(ctx); err != nil {
+		return nil, err
+	}
+	if len(v.hosts) == 0 {
+		r.o.Reporter.Report(report.Event{Type: report.PlayNoHosts, Time: time.Now(), Name: v.name})
+		return v, nil
+	}
+	r.o.Reporter.Report(report.Event{Type: report.PlayStart, Time: time.Now(), Name: v.name, Hosts: names(v.hosts), Check: r.o.Check})
+	return v, v.readVars(ctx)
+}
+
+// patternText joins a list of patterns as Ansible does.
+func patternText(v any) string {
+	if l, ok := v.(*jinja.List); ok {
+		parts := make([]string, len(l.Items))
+		for i, x := range l.Items {
+			parts[i] = jinja.Str(x)
+		}
+		return strings.Join(parts, ":")
+	}
+	return jinja.Str(v)
+}
+
+// select_ keeps the hosts within --limit that have not failed in an earlier play.
+func (r *Run) select_(matched []*inventory.Host) []*host {
+	var hosts []*host
+	for _, m := range matched {
+		if r.limit != nil && !r.limit[m.Name] {
+			continue
+		}
+		h := r.host(m.Name)
+		h.ended = false
+		if !h.seen {
+			h.seen = true
+			r.mu.Lock()
+			r.order = append(r.order, h)
+			r.mu.Unlock()
+		}
+		if !h.gone {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
+
+func (r *Run) setLimit() error {
+	if r.o.Limit == "" {
+		return nil
+	}
+	matched, warnings, err := r.o.Inventory.Match(r.o.Limit)
+	if err != nil {
+		return fault.Wrap(err, "reading --limit %q", r.o.Limit)
+	}
+	for _, w := range warnings {
+		r.warn("%s", w)
+	}
+	if len(matched) == 0 {
+		return fault.New("--limit %q matches no host of the inventory", r.o.Limit).
+			WithHint("mageprov inventory --graph shows hosts and groups")
+	}
+	r.limit = map[string]bool{}
+	for _, m := range matched {
+		r.limit[m.Name] = true
+	}
+	return nil
+}
+
+// sort applies order:.
+func (v *playRun) sort(ctx context.Context) error {
+	order, err := v.run_.renderPlay(ctx, v.play.Order)
+	if err != nil || order == nil {
+		return err
+	}
+	switch order {
+	case "", "inventory":
+	case "sorted":
+		sort.SliceStable(v.hosts, func(i, j int) bool { return v.hosts[i].name < v.hosts[j].name })
+	case "reverse_sorted":
+		sort.SliceStable(v.hosts, func(i, j int) bool { return v.hosts[i].name > v.hosts[j].name })
+	case "reverse_inventory":
+		slices.Reverse(v.hosts)
+	case "shuffle":
+		rand.Shuffle(len(v.hosts), func(i, j int) { v.hosts[i], v.hosts[j] = v.hosts[j], v.hosts[i] })
+	default:
+		return fault.At(v.play.Place, "order: %q is not known", jinja.Str(order)).
+			WithHint("one of inventory, reverse_inventory, sorted, reverse_sorted, shuffle")
+	}
+	return nil
+}
+
+// batches cuts the hosts by serial: numbers or percents, the last one repeated.
+func (v *playRun) batches(ctx context.Context) ([][]*host, error) {
+	var sizes []int
+	for _, s := range v.play.Serial {
+		x, err := v.run_.renderPlay(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		items := []any{x}
+		if l, ok := x.(*jinja.List); ok {
+			items = l.Items
+		}
+		for _, it := range items {
+			n, err := portion(it, len(v.hosts))
+			if err != nil {
+				return nil, fault.At(v.play.Place, "serial:").Because(err)
+			}
+			sizes = append(sizes, n)
+		}
+	}
+	rest, out := v.hosts, [][]*host{}
+	for i := 0; len(rest) > 0; i++ {
+		n := len(rest)
+		if len(sizes) > 0 {
+			if s := sizes[min(i, len(sizes)-1)]; s > 0 {
+				n = min(s, len(rest))
+			}
+		}
+		out, rest = append(out, rest[:n]), rest[n:]
+	}
+	return out, nil
+}
+
+// portion reads "30%" of total, at least 1, or a number.
+func portion(v any, total int) (int, error) {
+	s := strings.TrimSpace(jinja.Str(v))
+	if p, ok := strings.CutSuffix(s, "%"); ok {
+		f, err := strconv.ParseFloat(strings.TrimSpace(p), 64)
+		if err != nil || f < 0 {
+			return 0, fmt.Errorf("%q is not a percentage", s)
+		}
+		return max(1, int(math.Floor(f/100*float64(total)))), nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%q is neither a number nor a percentage", s)
+	}
+	return n, nil
+}
+
+func names(hosts []*host) []string {
+	out := make([]string, len(hosts))
+	for i, h := range hosts {
+		out[i] = h.name
+	}
+	return out
+}

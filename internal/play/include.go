@@ -1,0 +1,198 @@
+package play
+
+import (
+	"context"
+	"strings"
+
+	"mageprov/internal/document"
+	"mageprov/internal/fault"
+	"mageprov/internal/jinja"
+	"mageprov/internal/playbook"
+	"mageprov/internal/report"
+)
+
+// inclusion is one file or role that some hosts include with the same
+// variables.
+type inclusion struct {
+	key    string
+	hosts  []*host
+	locals *jinja.Dict
+	name   string
+	file   string
+	from   playbook.RoleFrom
+	parts  []*outcome
+}
+
+// include runs what include_tasks or include_role named, once for each
+// different file and loop item, on the hosts that named it.
+func (b *batch) include(ctx context.Context, up, in inherited, t *playbook.Task, results []*outcome) (failed []*host) {
+	var groups []*inclusion
+	for _, r := range results {
+		if r.lost() {
+			failed = append(failed, r.host)
+			continue
+		}
+		parts := []*outcome{r}
+		if r.items {
+			parts = r.parts
+		}
+		for i, p := range parts {
+			if p.status != report.OK {
+				continue
+			}
+			p.host, p.x = r.host, r.x
+			inc, err := b.resolve(ctx, in, t, p, i, r.items)
+			if err != nil {
+				failed = append(failed, b.failTask(in, t, []*host{r.host}, err)...)
+				break
+			}
+			groups = addTo(groups, inc)
+		}
+	}
+	for _, g := range groups {
+		g.hosts = without(g.hosts, failed)
+		if len(g.hosts) == 0 {
+			continue
+		}
+		b.emit(report.Event{Type: report.Included, Name: g.name, Hosts: names(g.hosts)})
+		f, err := b.runInclusion(ctx, up, in, t, g)
+		if err != nil {
+			f = b.failTask(in, t, g.hosts, err)
+		}
+		failed = append(failed, f...)
+	}
+	return failed
+}
+
+func addTo(groups []*inclusion, inc *inclusion) []*inclusion {
+	for _, g := range groups {
+		if g.key == inc.key {
+			g.hosts = append(g.hosts, inc.hosts...)
+			return groups
+		}
+	}
+	return append(groups, inc)
+}
+
+// resolve renders the names of an include for one host and item.
+func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, p *outcome, i int, looped bool) (*inclusion, error) {
+	s := p.x.scope
+	inc := &inclusion{hosts: []*host{p.host}, locals: jinja.NewDict()}
+	if looped {
+		itemVar, indexVar, err := p.x.loopNames(ctx)
+		if err != nil {
+			return nil, err
+		}
+		inc.locals.Set(itemVar, p.loopItem)
+		inc.locals.Set("ansible_loop_var", itemVar)
+		if indexVar != "" {
+			inc.locals.Set(indexVar, int64(i))
+		}
+		locals := map[string]any{}
+		for k, v := range inc.locals.All() {
+			locals[jinja.Str(k)] = v
+		}
+		s = s.With(locals)
+	}
+	text := func(v any) (out string, err error) {
+		if v == nil {
+			return "", nil
+		}
+		return s.RenderString(ctx, v)
+	}
+	var err error
+	set := func(dst *string, v any) {
+		if err == nil {
+			*dst, err = text(v)
+		}
+	}
+	if t.Include.File != nil {
+		set(&inc.file, t.Include.File)
+		if err == nil {
+			inc.file, err = b.findTasks(ctx, in, t, inc.file)
+		}
+		inc.name = inc.file
+	} else {
+		set(&inc.name, t.Include.Role)
+		set(&inc.from.Tasks, t.Include.TasksFrom)
+		set(&inc.from.Vars, t.Include.VarsFrom)
+		set(&inc.from.Defaults, t.Include.DefaultsFrom)
+		set(&inc.from.Handlers, t.Include.HandlersFrom)
+	}
+	inc.key = strings.Join([]string{inc.name, inc.from.Tasks, inc.from.Vars, jinja.Repr(inc.locals)}, "\x00")
+	return inc, err
+}
+
+// findTasks resolves the file of include_tasks: beside the including file,
+// then in the role's tasks, then beside the playbook.
+func (b *batch) findTasks(ctx context.Context, in inherited, t *playbook.Task, name string) (string, error) {
+	if strings.HasPrefix(name, "/") {
+		return name, nil
+	}
+	dirs := []string{t.Dir, in.dir}
+	if in.role != nil {
+		dirs = append(dirs, document.Join(in.role.Path, "tasks"), in.role.Path)
+	}
+	dirs = append(dirs, b.view.dir())
+	for _, d := range dirs {
+		if d == "" {
+			continue
+		}
+		p := document.Join(d, name)
+		if dir, err := b.run_.o.Files.Stat(p); err == nil && !dir {
+			return p, nil
+		}
+	}
+	return "", fault.At(t.Place, "the file %q to include does not exist", name).WithHint("looked in %s", strings.Join(dirs, ", "))
+}
+
+func (b *batch) runInclusion(ctx context.Context, up, in inherited, t *playbook.Task, g *inclusion) ([]*host, error) {
+	loader := b.run_.o.Loader
+	// Keywords of the include itself (when, until, tags) are its own; what its
+	// children inherit is what surrounds it, and apply:.
+	child := up
+	if t.Include.ApplyBase != nil {
+		child = child.block(t.Include.ApplyBase, "apply vars")
+	}
+	child = child.param("include vars", t.Vars).param("loop of the include", g.locals)
+	child.handler = in.handler
+	if g.file != "" {
+		nodes, err := loader.Tasks(g.file, playbook.TasksContext{Role: in.role, Handlers: in.handler, Dir: document.Dir(g.file)})
+		if err != nil {
+			return nil, err
+		}
+		child.dir = document.Dir(g.file)
+		return b.runNodes(ctx, child, nodes, g.hosts), nil
+	}
+	role, err := loader.Role(g.name, g.from, b.view.dir(), in.role)
+	if err != nil {
+		return nil, err
+	}
+	public, err := in.flag(ctx, b.scopeFor(g.hosts[0], in, t), t.Include.Public, false)
+	if err != nil {
+		return nil, err
+	}
+	use := &playbook.RoleUse{Base: playbook.Base{Place: t.Place}, Role: role}
+	rin := child.enter(use)
+	b.adopt(rin, role)
+	if public {
+		b.publish(role)
+	}
+	again := *role
+	again.AllowDuplicates = true // an include runs each time it is reached
+	use.Role = &again
+	return b.runRoleOn(ctx, child, use, nil, g.hosts), nil
+}
+
+// adopt makes the handlers of a role that was included at run time known, once.
+func (b *batch) adopt(in inherited, role *playbook.Role) {
+	b.mu.Lock()
+	for _, h := range b.handlers {
+		if h.in.role != nil && h.in.role.Path == role.Path {
+			b.mu.Unlock()
+			return
+		}
+	}
+	b.mu.Unlock()
+	b.addHandlers(in, role.Handlers)
+}

@@ -1,0 +1,207 @@
+package play
+
+import (
+	"context"
+	"time"
+
+	"mageprov/internal/fault"
+	"mageprov/internal/jinja"
+	"mageprov/internal/report"
+	"mageprov/internal/template"
+)
+
+// loopItems computes what loop: or with_X: goes over.
+func (x *execution) loopItems(ctx context.Context) ([]any, error) {
+	if x.t.LoopWith != "" {
+		terms, err := x.scope.Render(ctx, x.t.Loop)
+		if err != nil {
+			return nil, err
+		}
+		return x.scope.LookupPlugin(ctx, x.t.LoopWith, terms, nil)
+	}
+	v, err := x.scope.Render(ctx, x.t.Loop)
+	if err != nil {
+		return nil, err
+	}
+	switch v := v.(type) {
+	case *jinja.List:
+		return v.Items, nil
+	case jinja.Tuple:
+		return v, nil
+	}
+	hint := "loop: wants a list"
+	if _, ok := v.(*jinja.Dict); ok {
+		hint = "use `loop: \"{{ x | dict2items }}\"` to go over a dictionary"
+	}
+	return nil, fault.At(x.t.Place, "invalid data passed to 'loop', it requires a list, got this instead: %s", jinja.Str(v)).WithHint("%s", hint)
+}
+
+// loopNames are the variables a loop sets.
+func (x *execution) loopNames(ctx context.Context) (item, index string, err error) {
+	item = "item"
+	lc := x.t.LoopControl
+	if lc.LoopVar != nil {
+		if item, err = x.scope.RenderString(ctx, lc.LoopVar); err != nil {
+			return "", "", err
+		}
+	}
+	if lc.IndexVar != nil {
+		if index, err = x.scope.RenderString(ctx, lc.IndexVar); err != nil {
+			return "", "", err
+		}
+	}
+	return item, index, nil
+}
+
+// loop runs the task for each item and gathers the results.
+func (x *execution) loop(ctx context.Context, items []any) *outcome {
+	itemVar, indexVar, err := x.loopNames(ctx)
+	if err != nil {
+		return failure(err)
+	}
+	pause, err := x.pause(ctx)
+	if err != nil {
+		return failure(err)
+	}
+	all := &outcome{status: report.Skipped, items: true, noLog: x.noLog}
+	results := jinja.NewList()
+	for i, it := range items {
+		if i > 0 && pause > 0 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+		}
+		locals := map[string]any{itemVar: it, "ansible_loop_var": itemVar}
+		if indexVar != "" {
+			locals[indexVar] = int64(i)
+			locals["ansible_index_var"] = indexVar
+		}
+		if x.t.LoopControl.Extended != nil {
+			locals["ansible_loop"] = extended(items, i)
+		}
+		s := x.scope.With(locals)
+		x.label = x.itemLabel(ctx, s, it)
+		out := x.item(ctx, s)
+		out.host, out.x, out.noLog, out.loopItem = x.h, x, x.noLog, it
+		out.result.Set(itemVar, it)
+		out.result.Set("ansible_loop_var", itemVar)
+		if indexVar != "" {
+			out.result.Set(indexVar, int64(i))
+			out.result.Set("ansible_index_var", indexVar)
+		}
+		x.gather(all, out)
+		results.Items = append(results.Items, out.result)
+		if x.t.Include == nil {
+			x.b.showItem(ctx, x, out)
+		}
+		if out.status == report.Unreachable || ctx.Err() != nil {
+			break
+		}
+		if stop, err := x.breakWhen(ctx, s, out); err != nil {
+			return failure(err)
+		} else if stop {
+			break
+		}
+	}
+	x.label = ""
+	return x.finishLoop(all, results)
+}
+
+// gather folds one item's outcome into that of the task.
+func (x *execution) gather(all, out *outcome) {
+	all.parts = append(all.parts, out)
+	all.changes = append(all.changes, out.changes...)
+	all.deleg = out.deleg
+	switch {
+	case out.status == report.Unreachable:
+		all.status = report.Unreachable
+	case out.status == report.Failed:
+		all.status = report.Failed
+	case all.status == report.Failed || all.status == report.Unreachable:
+	case out.status == report.Changed:
+		all.status = report.Changed
+	case out.status == report.OK && all.status == report.Skipped:
+		all.status = report.OK
+	}
+}
+
+func (x *execution) finishLoop(all *outcome, results *jinja.List) *outcome {
+	d := jinja.NewDict("results", results)
+	changed := false
+	for _, p := range all.parts {
+		changed = changed || p.status == report.Changed
+		if c, ok := p.result.Get("changed"); ok && jinja.Truth(c) {
+			changed = true
+		}
+	}
+	d.Set("changed", changed)
+	switch all.status {
+	case report.Failed:
+		all.msg = "One or more items failed"
+		d.Set("failed", true)
+	case report.Unreachable:
+		all.msg = "One or more items could not be reached"
+		d.Set("unreachable", true)
+	case report.Skipped:
+		all.msg = "All items skipped"
+		if len(results.Items) == 0 {
+			all.msg = "No items in the list"
+			d.Set("skipped_reason", all.msg)
+		}
+		d.Set("skipped", true)
+	default:
+		all.msg = "All items completed"
+	}
+	d.Set("msg", all.msg)
+	all.result = d
+	return all
+}
+
+func (x *execution) itemLabel(ctx context.Context, s *template.Scope, item any) string {
+	v := item
+	if x.t.LoopControl.Label != nil {
+		if r, err := s.Render(ctx, x.t.LoopControl.Label); err == nil {
+			v = r
+		}
+	}
+	if label := jinja.Str(v); label != "" {
+		return label
+	}
+	return " "
+}
+
+func (x *execution) pause(ctx context.Context) (time.Duration, error) {
+	if x.t.LoopControl.Pause == nil {
+		return 0, nil
+	}
+	v, err := x.scope.Render(ctx, x.t.LoopControl.Pause)
+	if err != nil {
+		return 0, err
+	}
+	return seconds(v)
+}
+
+func (x *execution) breakWhen(ctx context.Context, s *template.Scope, out *outcome) (bool, error) {
+	for _, c := range x.t.LoopControl.BreakWhen {
+		ok, err := x.withResult(s, out).Condition(ctx, c)
+		if err != nil || !ok {
+			return false, err
+		}
+	}
+	return len(x.t.LoopControl.BreakWhen) > 0, nil
+}
+
+// extended is ansible_loop.
+func extended(items []any, i int) *jinja.Dict {
+	n := len(items)
+	d := jinja.NewDict("allitems", jinja.NewList(items...), "index", int64(i+1), "index0", int64(i), "first", i == 0, "last", i == n-1,
+		"length", int64(n), "revindex", int64(n-i), "revindex0", int64(n-i-1))
+	if i > 0 {
+		d.Set("previtem", items[i-1])
+	}
+	if i < n-1 {
+		d.Set("nextitem", items[i+1])
+	}
+	return d
+}

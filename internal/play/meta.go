@@ -1,0 +1,65 @@
+package play
+
+import (
+	"context"
+
+	"mageprov/internal/fault"
+	"mageprov/internal/jinja"
+	"mageprov/internal/playbook"
+)
+
+// metas are the words of meta:.
+var metas = []string{"flush_handlers", "end_play", "end_batch", "end_host", "end_role", "noop", "clear_facts",
+	"clear_host_errors", "refresh_inventory", "reset_connection"}
+
+// meta runs a meta task: it steers the engine and prints no result.
+func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts []*host) (failed []*host) {
+	word := ""
+	for _, v := range t.Args.All() {
+		word = jinja.Str(v)
+	}
+	var on []*host
+	for _, h := range hosts {
+		x := &execution{b: b, in: in, t: t, h: h, scope: b.scopeFor(h, in, t)}
+		ok, _, err := x.conditions(ctx, x.scope)
+		if err != nil {
+			failed = append(failed, b.failTask(in, t, []*host{h}, err)...)
+		} else if ok {
+			on = append(on, h)
+		}
+	}
+	if len(on) == 0 {
+		return failed
+	}
+	switch word {
+	case "flush_handlers":
+		return append(failed, b.flushOn(ctx, on)...)
+	case "end_play":
+		// All hosts of the play stop, and later batches do not start.
+		b.ended = true
+	case "end_batch":
+		b.ended = true
+	case "end_host":
+		for _, h := range on {
+			h.ended = true
+		}
+	case "clear_facts":
+		for _, h := range on {
+			h.facts.Clear()
+		}
+	case "clear_host_errors":
+		for _, h := range b.view.hosts {
+			h.gone = false
+		}
+	case "reset_connection":
+		for _, h := range on {
+			b.run_.links.drop(h.name)
+		}
+	case "noop", "refresh_inventory":
+		b.run_.refreshInventory()
+	default:
+		err := fault.At(t.Place, "meta: %q is not known", word).WithHint("%s", fault.DidYouMean(word, metas))
+		return append(failed, b.failTask(in, t, on, err)...)
+	}
+	return failed
+}

@@ -1,0 +1,62 @@
+package play
+
+import (
+	"context"
+	"time"
+
+	"mageprov/internal/connection"
+	"mageprov/internal/document"
+	"mageprov/internal/inventory"
+	"mageprov/internal/jinja"
+	"mageprov/internal/playbook"
+	"mageprov/internal/report"
+	"mageprov/internal/template"
+)
+
+// Options are the settings of a run, as flags and configuration give them.
+type Options struct {
+	Inventory *inventory.Inventory
+	Loader    *playbook.Loader
+	Templates *template.Engine
+	Files     document.Files
+	Reporter  report.Reporter // must be safe for concurrent use
+
+	Forks    int    // hosts at a time; 0 is DefaultForks
+	Limit    string // pattern of --limit; "" is no limit
+	Tags     []string
+	SkipTags []string
+	StartAt  string // --start-at-task: name or glob
+	Extra    *jinja.Dict
+
+	Check     bool
+	Diff      bool
+	Verbosity int
+
+	Connection Login
+	Ask        func(question string, private bool) (string, error) // vars_prompt, pause; nil: no terminal
+}
+
+// DefaultForks is how many hosts are worked on at a time. Ansible's default of
+// 5 pays for a process per host; a goroutine costs next to nothing.
+const DefaultForks = 50
+
+// Login holds what the command line says about connecting. Variables of the
+// inventory (ansible_user and so on) are stronger, as with Ansible.
+type Login struct {
+	User, Password, KeyFile string
+	Kind                    string // ssh, local; "" is ssh
+	Timeout                 time.Duration
+	HostKey                 connection.HostKeyPolicy
+	KnownHosts              []string
+	SSHConfig               string
+	AskHostKey              func(question string) (bool, error)
+	Passphrase              func(keyFile string) (string, error)
+
+	Become         bool
+	BecomeUser     string
+	BecomeMethod   string
+	BecomePassword string
+
+	// Dial opens a connection; nil is connection.Dial.
+	Dial func(ctx context.Context, t connection.Target) (connection.Conn, error)
+}

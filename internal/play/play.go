@@ -1,0 +1,212 @@
+// Package play is the engine: it runs plays on hosts.
+//
+// play.go holds the order of things: Run, one play, one batch of hosts.
+// nodes.go walks blocks and tasks, task.go runs one task on one host,
+// result.go judges what came back, handlers.go and include.go do what their
+// names say, scope.go builds the variables a task sees, action.go is what a
+// module's part on the controller may use, connect.go reaches the hosts.
+package play
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"mageprov/internal/fault"
+	"mageprov/internal/jinja"
+	"mageprov/internal/playbook"
+	"mageprov/internal/report"
+)
+
+// A Run is one call of mageprov apply, check or run: it keeps hosts and
+// connections over several playbooks.
+type Run struct {
+	o     Options
+	links *links
+	slots chan struct{} // forks
+
+	mu      sync.Mutex
+	hosts   map[string]*host
+	order   []*host // as first seen, for the recap
+	limit   map[string]bool
+	started bool // --start-at-task has been found
+	broken  bool // a play was broken off
+	aborted bool // any_errors_fatal: later plays do not run
+	warned  map[string]bool
+}
+
+// New prepares a run; Close ends its connections.
+func New(o Options) *Run {
+	if o.Forks <= 0 {
+		o.Forks = DefaultForks
+	}
+	return &Run{
+		o:       o,
+		links:   newLinks(o.Login()),
+		slots:   make(chan struct{}, o.Forks),
+		hosts:   map[string]*host{},
+		started: o.StartAt == "",
+		warned:  map[string]bool{},
+	}
+}
+
+// Login gives the connection settings.
+func (o Options) Login() Login { return o.Connection }
+
+// Close ends all connections.
+func (r *Run) Close() { r.links.close() }
+
+// Playbooks runs playbooks in order and reports the recap. The error is nil
+// when every host is well; otherwise it carries the exit code: a failed host
+// is not an error that needs printing, since it has been reported.
+func (r *Run) Playbooks(ctx context.Context, books []*playbook.Playbook) error {
+	begin := time.Now()
+	if err := r.setLimit(); err != nil {
+		return err
+	}
+	var err error
+	for _, b := range books {
+		for _, p := range b.Plays {
+			if err == nil && !r.aborted {
+				err = r.play(ctx, p)
+			}
+		}
+	}
+	r.o.Reporter.Report(report.Event{Type: report.Recap, Time: time.Now(), Stats: r.stats(), Elapsed: time.Since(begin), Check: r.o.Check})
+	if err != nil {
+		return err
+	}
+	return r.verdict(ctx)
+}
+
+// play runs one play. These are its steps, in order.
+func (r *Run) play(ctx context.Context, p *playbook.Play) error {
+	v, err := r.prepare(ctx, p) // hosts, vars_prompt, vars_files, group_vars beside the playbook
+	if err != nil || len(v.hosts) == 0 {
+		return err
+	}
+	batches, err := v.batches(ctx)
+	if err != nil {
+		return err
+	}
+	for i, hosts := range batches {
+		b := v.batch(hosts, i == 0)
+		b.run(ctx,
+			b.gatherFacts,
+			b.section(p.PreTasks), b.flushHandlers,
+			b.roles, b.section(p.Tasks), b.flushHandlers,
+			b.section(p.PostTasks), b.flushHandlers,
+		)
+		if ctx.Err() != nil {
+			return interrupted(ctx)
+		}
+		if b.stopped || len(b.active()) == 0 && i+1 < len(batches) {
+			r.broken = r.broken || b.stopped
+			break
+		}
+	}
+	r.o.Reporter.Report(report.Event{Type: report.PlayEnd, Time: time.Now()})
+	return nil
+}
+
+// run takes the batch through the steps. Hosts drop out as they fail; with
+// force_handlers the failed ones still flush.
+func (b *batch) run(ctx context.Context, steps ...func(context.Context)) {
+	for _, step := range steps {
+		if ctx.Err() != nil || b.ended || b.stopped {
+			break
+		}
+		step(ctx)
+	}
+	if b.forceHandlers && ctx.Err() == nil {
+		b.flushFailed(ctx)
+	}
+}
+
+// section gives a step that runs a list of tasks.
+func (b *batch) section(nodes []playbook.Node) func(context.Context) {
+	return func(ctx context.Context) { b.runList(ctx, b.root(), nodes) }
+}
+
+// roles is the step that runs the roles: of the play.
+func (b *batch) roles(ctx context.Context) {
+	for _, use := range b.play.Roles {
+		b.runRole(ctx, b.root(), use)
+	}
+}
+
+// gatherFacts connects to every host, so that one which cannot be reached is
+// known at once, and turns lazy facts on: the facts themselves are asked for
+// when a template reads them.
+func (b *batch) gatherFacts(ctx context.Context) {
+	in := b.root()
+	gather, err := in.flag(ctx, b.scopeFor(b.hosts[0], in, nil), b.play.GatherFacts, true)
+	if err != nil {
+		b.failAll(err)
+	} else if gather {
+		in.base.When = nil // facts are needed to evaluate a play's own when
+		b.runTask(ctx, in, gatherTask(b.play))
+	}
+}
+
+// verdict is the exit code of a run: Ansible's, and 3 for a check that found changes.
+func (r *Run) verdict(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	var failed, unreachable, changed bool
+	for _, s := range r.stats() {
+		failed = failed || s.Failed > 0
+		unreachable = unreachable || s.Unreachable > 0
+		changed = changed || s.Changed > 0
+	}
+	switch {
+	case unreachable:
+		return (&fault.Error{}).WithCode(fault.ExitUnreachable)
+	case failed:
+		return (&fault.Error{}).WithCode(fault.ExitFailed)
+	case r.broken:
+		return (&fault.Error{}).WithCode(fault.ExitBroken)
+	case changed && r.o.Check:
+		return (&fault.Error{}).WithCode(fault.ExitPending)
+	}
+	return nil
+}
+
+func interrupted(ctx context.Context) error {
+	return fault.New("interrupted").WithCode(fault.ExitInterrupted).Because(context.Cause(ctx)).
+		WithHint("tasks that were running have been ended; run the same command again to go on")
+}
+
+// stats gives every host's counts.
+func (r *Run) stats() map[string]*report.Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[string]*report.Stats, len(r.order))
+	for _, h := range r.order {
+		if h.seen {
+			s := h.stats
+			all[h.name] = &s
+		}
+	}
+	return all
+}
+
+// warn reports a warning once per run.
+func (r *Run) warn(format string, args ...any) {
+	text := fault.New(format, args...).Msg
+	r.mu.Lock()
+	seen := r.warned[text]
+	r.warned[text] = true
+	r.mu.Unlock()
+	if !seen {
+		r.o.Reporter.Report(report.Event{Type: report.NoteEvent, Time: time.Now(), Level: "warning", Text: text})
+	}
+}
+
+func (r *Run) extra() *jinja.Dict {
+	if r.o.Extra == nil {
+		return jinja.NewDict()
+	}
+	return r.o.Extra
+}

@@ -1,0 +1,277 @@
+package play
+
+import (
+	"context"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"mageprov/internal/jinja"
+	"mageprov/internal/playbook"
+	"mageprov/internal/report"
+	"mageprov/internal/template"
+)
+
+// runTaskOn runs one task on hosts, all at once, and gives those that failed.
+func (b *batch) runTaskOn(ctx context.Context, in inherited, t *playbook.Task, hosts []*host) []*host {
+	up := in
+	in = in.with(&t.Base)
+	in.base.Vars = nil
+	if t.Dir != "" {
+		in.dir = t.Dir
+	}
+	first := b.scopeFor(hosts[0], in, t)
+	name := b.taskName(ctx, first, in, t)
+	if !b.wanted(ctx, first, in, name) {
+		return nil
+	}
+	if t.Spec != nil && t.Spec.Short() == "meta" {
+		return b.meta(ctx, in, t, hosts)
+	}
+	b.emit(report.Event{Type: report.TaskStart, Name: name, Module: t.Action, Place: t.Place.String(), Handler: in.handler, Role: roleName(in)})
+	once, err := in.flag(ctx, first, in.base.RunOnce, false)
+	if err != nil {
+		return b.failTask(in, t, hosts, err)
+	}
+	on := hosts
+	if once {
+		on = hosts[:1]
+	}
+	results := b.perHost(ctx, in, t, on)
+	if t.Include != nil {
+		return b.include(ctx, up, in, t, results)
+	}
+	return b.judge(ctx, in, t, hosts, results, once)
+}
+
+// judge sorts hosts into those that go on and those that failed.
+func (b *batch) judge(ctx context.Context, in inherited, t *playbook.Task, hosts []*host, results []*outcome, once bool) []*host {
+	var failed []*host
+	for _, r := range results {
+		if r.lost() {
+			failed = append(failed, r.host)
+		}
+		if once {
+			b.share(r, hosts)
+		}
+	}
+	if once && len(failed) > 0 && results[0].status == report.Failed {
+		failed = hosts
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	fatal, err := in.flag(ctx, b.scopeFor(hosts[0], in, t), in.base.AnyErrorsFatal, false)
+	if err == nil && fatal {
+		if !in.rescuable {
+			b.stopped, b.run_.aborted = true, true
+		}
+		return hosts
+	}
+	if !in.rescuable && !b.tolerable(failed) {
+		b.stopped, b.run_.aborted = true, true
+		return hosts
+	}
+	return failed
+}
+
+// perHost runs the task on each host, at most forks at a time, and reports the
+// results in the order of hosts.
+func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hosts []*host) []*outcome {
+	results := make([]*outcome, len(hosts))
+	if len(hosts) == 1 {
+		results[0] = b.runOne(ctx, in, t, hosts[0])
+		b.settle(results[0])
+		return results
+	}
+	line := newLine(len(hosts), b.settle)
+	var wg sync.WaitGroup
+	var slots chan struct{}
+	if n := b.throttle(ctx, in, t, hosts[0]); n > 0 {
+		slots = make(chan struct{}, n)
+	}
+	for i, h := range hosts {
+		wg.Go(func() {
+			if slots != nil {
+				slots <- struct{}{}
+				defer func() { <-slots }()
+			}
+			results[i] = b.runOne(ctx, in, t, h)
+			line.done(i, results[i])
+		})
+	}
+	wg.Wait()
+	line.flush()
+	return results
+}
+
+func (b *batch) throttle(ctx context.Context, in inherited, t *playbook.Task, h *host) int {
+	if in.base.Throttle == nil {
+		return 0
+	}
+	v, err := b.scopeFor(h, in, t).Render(ctx, in.base.Throttle)
+	if err != nil {
+		return 0
+	}
+	n, err := portion(v, len(b.hosts))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// runOne runs the task on one host: it waits for a free fork and never panics
+// past this point.
+func (b *batch) runOne(ctx context.Context, in inherited, t *playbook.Task, h *host) *outcome {
+	b.run_.slots <- struct{}{}
+	defer func() { <-b.run_.slots }()
+	x := &execution{b: b, in: in, t: t, h: h, scope: b.scopeFor(h, in, t)}
+	out := x.run(ctx)
+	out.host, out.x = h, x
+	x.remember(ctx, out)
+	return out
+}
+
+// wanted applies tags and --start-at-task.
+func (b *batch) wanted(ctx context.Context, s *template.Scope, in inherited, name string) bool {
+	if !in.handler {
+		o := b.run_.o
+		if len(o.Tags) > 0 || len(o.SkipTags) > 0 || len(in.base.Tags) > 0 {
+			if !playbook.Tagged(b.renderTags(ctx, s, in.base.Tags), o.Tags, o.SkipTags) {
+				return false
+			}
+		}
+	}
+	if !b.run_.started {
+		short := name
+		if in.base.Name != nil {
+			short = jinja.Str(in.base.Name)
+		}
+		m1, _ := path.Match(b.run_.o.StartAt, name)
+		m2, _ := path.Match(b.run_.o.StartAt, short)
+		if !m1 && !m2 && b.run_.o.StartAt != name && b.run_.o.StartAt != short {
+			return false
+		}
+		b.run_.started = true
+	}
+	return true
+}
+
+func (b *batch) renderTags(ctx context.Context, s *template.Scope, tags []any) []string {
+	var out []string
+	for _, t := range tags {
+		v, err := s.Render(ctx, t)
+		if err != nil {
+			continue // a tag that cannot be known selects nothing
+		}
+		if l, ok := v.(*jinja.List); ok {
+			for _, x := range l.Items {
+				out = append(out, jinja.Str(x))
+			}
+			continue
+		}
+		out = append(out, splitTags(jinja.Str(v))...)
+	}
+	return out
+}
+
+// taskName is what the banner shows: "role : name". A name whose variables are
+// unknown is shown as written.
+func (b *batch) taskName(ctx context.Context, s *template.Scope, in inherited, t *playbook.Task) string {
+	name := t.Action
+	if t.Name != nil {
+		if v, err := s.RenderString(ctx, t.Name); err == nil {
+			name = v
+		} else if tx, ok := t.Name.(*jinja.Text); ok {
+			name = tx.Source
+		}
+	}
+	if r := roleName(in); r != "" {
+		return r + " : " + name
+	}
+	return name
+}
+
+func roleName(in inherited) string {
+	if in.role == nil {
+		return ""
+	}
+	return in.role.Name
+}
+
+func (b *batch) failTask(in inherited, t *playbook.Task, hosts []*host, err error) []*host {
+	for _, h := range hosts {
+		out := failure(err)
+		out.host, out.x = h, &execution{b: b, in: in, t: t, h: h}
+		b.settle(out)
+	}
+	return hosts
+}
+
+// runTask runs a task that the engine made itself on all active hosts.
+func (b *batch) runTask(ctx context.Context, in inherited, t *playbook.Task) {
+	hosts := b.active()
+	if len(hosts) == 0 {
+		return
+	}
+	for _, h := range b.runTaskOn(ctx, in, t, hosts) {
+		b.lose(h)
+	}
+}
+
+// line hands results on in the order of hosts, so that two runs read alike; one
+// slow host holds the others' lines back for a second at most.
+type line struct {
+	mu     sync.Mutex
+	queue  []*outcome
+	next   int
+	settle func(*outcome)
+	timer  *time.Timer
+}
+
+func newLine(n int, settle func(*outcome)) *line {
+	return &line{queue: make([]*outcome, n), settle: settle}
+}
+
+func (l *line) done(i int, o *outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue[i] = o
+	for l.next < len(l.queue) && l.queue[l.next] != nil {
+		l.emit(l.next)
+		l.next++
+	}
+	if l.next < i && l.timer == nil {
+		l.timer = time.AfterFunc(time.Second, l.flush)
+	}
+}
+
+func (l *line) emit(i int) {
+	if !l.queue[i].settled {
+		l.queue[i].settled = true
+		l.settle(l.queue[i])
+	}
+}
+
+func (l *line) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.timer = nil
+	for i, o := range l.queue {
+		if o != nil {
+			l.emit(i)
+		}
+	}
+}
+
+// splitTags reads "a,b" as two tags, as Ansible does.
+func splitTags(s string) []string {
+	var out []string
+	for _, t := range strings.Split(s, ",") {
+		if t = strings.TrimSpace(t); t != "" {
+			out = append(out, t)
+		}
+	}
+	return out
+}
