@@ -5,6 +5,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"time"
@@ -33,6 +34,25 @@ type Info struct {
 func (i Info) IsDir() bool     { return i.Type == fs.ModeDir }
 func (i Info) IsRegular() bool { return i.Type == 0 }
 func (i Info) IsLink() bool    { return i.Type == fs.ModeSymlink }
+
+// ErrUnknown is the error of a read whose answer depends on something that has
+// not really happened: check mode knows that a download would be there, but not
+// what is in it. A module passes it on; the task then reports that it cannot know.
+var ErrUnknown = errors.New("cannot be known in check mode")
+
+// UnknownContent stands for content that only a real run could have (a
+// download). The overlay records a file whose content is unknown.
+var UnknownContent io.Reader = unknownReader{}
+
+type unknownReader struct{}
+
+func (unknownReader) Read([]byte) (int, error) { return 0, ErrUnknown }
+
+// Attrs are the file attributes that lsattr shows.
+type Attrs struct {
+	Flags   uint32
+	Version uint32
+}
 
 // Command is a program to run: argv, never a shell line.
 type Command struct {
@@ -93,10 +113,16 @@ type Reader interface {
 	// Assumed gives what an earlier task of this check run would have brought
 	// about (see Writer.Assume). ok is false on a real node.
 	Assumed(kind, name string) (state string, ok bool)
+	// Attrs gives the attributes lsattr shows; an error where the file system has none.
+	Attrs(path string) (Attrs, error)
+	// Access says whether the worker's user may read (4), write (2) or run (1) path.
+	Access(path string, mode uint32) bool
+	// UID is the effective user, Umask the mask for new files.
+	UID() int
+	Umask() uint32
 	// Getenv and Environ give the task's environment.
 	Getenv(name string) string
 	Environ() []string
-	// Root is a path prefix for tests; "" on a real node.
 	Now() time.Time
 	// IsCheck says that changes go nowhere: for the rare message, never for a decision what to do.
 	IsCheck() bool
@@ -112,6 +138,11 @@ type WriteOptions struct {
 	// Validate, if set, is run on the temporary file before it is put in place:
 	// argv in which %s stands for the path.
 	Validate []string
+	// ReplaceLink: a symbolic link at path gives way to the file. Otherwise the
+	// file that the link points to is written.
+	ReplaceLink bool
+	// Bulk leaves out the flush to disk; the caller ends with Writer.Sync.
+	Bulk bool
 	// Unsafe writes in place where a rename is impossible (bind-mounted files).
 	Unsafe bool
 }
@@ -132,10 +163,16 @@ type Writer interface {
 	Rename(oldpath, newpath string) error
 	Symlink(target, path string) error
 	Link(oldpath, newpath string) error
+	// Symlink, Link and Mkdir fail when path exists; for a replacement in one
+	// step make it under another name and Rename.
 	// Chmod and Chown do not follow a link at the end of path.
 	Chmod(path string, mode uint32) error
 	Chown(path string, uid, gid int) error // -1: keep
+	// Chtimes leaves a zero time as it is, and does not follow a link.
 	Chtimes(path string, atime, mtime time.Time) error
+	SetAttrs(path string, flags uint32) error
+	// Sync flushes the file system that holds path.
+	Sync(path string) error
 	// Run runs a program that may change the node. In check mode it is not run
 	// and the Result says Unknown.
 	Run(ctx context.Context, c Command) (Result, error)
@@ -144,7 +181,7 @@ type Writer interface {
 	// "mount", "sysctl", "module"; state in the module's own words ("present",
 	// "absent", "started"). On a real node it does nothing.
 	Assume(kind, name, state string)
-	// AddUser and AddGroup tell the overlay of an account that would exist.
+	// AssumeUser and AssumeGroup tell the overlay of an account that would exist.
 	AssumeUser(u User)
 	AssumeGroup(g Group)
 }
