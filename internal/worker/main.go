@@ -1,0 +1,102 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Command is the argument that makes a program a worker.
+const Command = "worker"
+
+// RunIfAsked serves on standard input and output, and ends the process, if the
+// program was started as "NAME worker". It stands first in the main function of
+// every program that may be pushed to a node, and in TestMain.
+func RunIfAsked() {
+	if len(os.Args) == 2 && os.Args[1] == Command {
+		os.Exit(Main())
+	}
+}
+
+// Main is a whole worker process; it gives the exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	// A cut connection must not kill a task in the middle: the hang-up and the
+	// broken pipe are caught (not ignored, for children would inherit that).
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
+	syscall.Umask(defaultUmask)
+
+	self, build, err := identify()
+	if err == nil {
+		var tmp string
+		if tmp, err = sessionDir(filepath.Dir(self)); err == nil {
+			defer os.RemoveAll(tmp)
+			err = Serve(ctx, os.Stdin, os.Stdout, Options{Build: build, Tmp: tmp, Node: localNodes()})
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mageprov worker:", err)
+		return 1
+	}
+	return 0
+}
+
+// identify gives the path of this program and its SHA-256: what was pushed is
+// proved to be what runs.
+func identify() (path, build string, err error) {
+	if path, err = os.Executable(); err != nil {
+		return "", "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", "", err
+	}
+	return path, hex.EncodeToString(h.Sum(nil)), nil
+}
+
+const sessionPrefix = "session-"
+
+// sessionDir makes a directory for this session beside the worker's program,
+// which is private and allows execution, or else among the temporary files.
+// Directories of sessions that were killed are removed.
+func sessionDir(beside string) (string, error) {
+	pattern := sessionPrefix + strconv.Itoa(os.Getpid()) + "-*"
+	if !private(beside) {
+		return os.MkdirTemp("", "mageprov-"+pattern)
+	}
+	old, err := filepath.Glob(filepath.Join(beside, sessionPrefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range old {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), sessionPrefix), "-")
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
+			os.RemoveAll(dir)
+		}
+	}
+	return os.MkdirTemp(beside, pattern)
+}
+
+// private says whether dir is a directory that only this user can enter.
+func private(dir string) bool {
+	fi, err := os.Lstat(dir)
+	if err != nil || !fi.IsDir() || fi.Mode().Perm() != 0o700 {
+		return false
+	}
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}
