@@ -1,0 +1,44 @@
+# make build   bin/mageprov with the workers for managed nodes inside
+# make worker  those workers alone; prints their size on the wire
+# make test    all tests
+# make check   what must hold before a commit: format, vet, tests with -race
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+EMBED   := internal/remote/embed
+ARCHES  := amd64 arm64
+
+export CGO_ENABLED := 0
+
+.PHONY: build worker test check fmt clean
+
+build: worker
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/mageprov ./cmd/mageprov
+
+# The name carries the SHA-256 of the program: it is the build id, and the name
+# under which nodes keep it.
+worker:
+	@mkdir -p bin
+	@for arch in $(ARCHES); do \
+		GOOS=linux GOARCH=$$arch go build -trimpath -ldflags "-s -w -buildid=" -o bin/worker-$$arch ./cmd/mageprov-worker || exit 1; \
+		sum=$$(sha256sum bin/worker-$$arch | cut -d' ' -f1); \
+		gz=$(EMBED)/worker-linux-$$arch-$$sum.gz; \
+		if [ ! -f $$gz ]; then \
+			rm -f $(EMBED)/worker-linux-$$arch-*.gz; \
+			gzip -9nc bin/worker-$$arch >$$gz.new && mv $$gz.new $$gz || exit 1; \
+		fi; \
+		echo "worker linux/$$arch: $$(wc -c <$$gz) bytes on the wire, $$(wc -c <bin/worker-$$arch) on the node"; \
+	done
+
+test:
+	go test ./...
+
+check:
+	@test -z "$$(gofmt -l cmd internal)" || { echo "not gofmt-clean:"; gofmt -l cmd internal; exit 1; }
+	go vet ./...
+	CGO_ENABLED=1 go test -race ./...
+
+fmt:
+	gofmt -w cmd internal
+
+clean:
+	rm -rf bin dist $(EMBED)/*.gz

@@ -1,0 +1,149 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sort"
+	"strconv"
+	"strings"
+
+	"mageprov/internal/connection"
+	"mageprov/internal/fault"
+	"mageprov/internal/wire"
+)
+
+// bootMark begins what the start script says to us.
+const bootMark = "\x00mageprov-boot "
+
+// startScript starts the worker if the node has it, and otherwise asks for it,
+// stores it, and starts it: one exec, and no more round trips than the transfer.
+//
+// It runs as the user whom the worker serves, who owns the program and its
+// directory: nobody runs what another user could have changed. Directories are
+// tried in turn, for hardened nodes mount some of them noexec (then neither -x
+// holds nor does the probe run). One that exists must be a real directory, the
+// user's own, and private.
+const startScript = `case $(uname -sm) in
+%[1]s*) printf '\000mageprov-boot machine %%s\n' "$(uname -sm)"; exit 3;;
+esac
+u=$(id -u)
+ok() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && case $(ls -ld "$1") in drwx------*) ;; *) false;; esac; }
+set -- "$HOME/.cache/mageprov" /var/tmp/mageprov-$u /tmp/mageprov-$u /run/user/$u/mageprov /run/mageprov-$u /dev/shm/mageprov-$u
+[ "$HOME" ] || shift
+for d; do
+f=$d/$n
+[ -x "$f" ] && [ -f "$f" ] && [ ! -L "$f" ] && [ -O "$f" ] && ok "$d" && [ %[2]s ] && exec "$f" worker
+done
+umask 077
+for d; do
+mkdir -p "$d" 2>/dev/null; ok "$d" || continue
+t=$d/.new$$
+printf '#!/bin/sh\n' 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null || { rm -f "$t"; continue; }
+printf '\000mageprov-boot push %%s\n' "$m"
+read -r size sum || exit 4
+if head -c "$size" | gzip -dc >"$t" && [ "$(sha256sum <"$t")" = "$sum  -" ] && chmod 700 "$t" && mv -f "$t" "$d/$n"; then
+ls -t "$d" | grep '^worker-' | tail -n +3 | while read -r o; do rm -f "$d/$o"; done
+exec "$d/$n" worker
+fi
+rm -f "$t"
+printf '\000mageprov-boot broken %%s\n' "$d"
+exit 5
+done
+printf '\000mageprov-boot nowhere\n'
+exit 6`
+
+// script fills in the names of the workers we have.
+func script(bins map[string]*binary, force bool) string {
+	var cases []string
+	for uname, machine := range machines {
+		if b := bins[machine]; b != nil {
+			cases = append(cases, fmt.Sprintf("'%s') m=%s n=%s;;\n", uname, machine, b.name()))
+		}
+	}
+	sort.Strings(cases)
+	found := "1"
+	if force { // the one that is there is broken
+		found = "''"
+	}
+	return fmt.Sprintf(startScript, strings.Join(cases, ""), found)
+}
+
+// greet waits for the worker's Hello, and pushes the worker when it is asked to.
+func greet(ctx context.Context, host string, p connection.Process, r *wire.Reader, bins map[string]*binary, progress func(done, total int64)) (*wire.Hello, []byte, error) {
+	for {
+		which, noise, err := r.Seek(wire.Preamble, bootMark)
+		if err != nil {
+			return nil, noise, err
+		}
+		if which == 0 {
+			h, err := hello(r)
+			return h, noise, err
+		}
+		line, err := r.Line()
+		if err != nil {
+			return nil, noise, err
+		}
+		verb, arg, _ := strings.Cut(line, " ")
+		switch verb {
+		case "push":
+			if err := push(ctx, p.Stdin(), bins[arg], progress); err != nil {
+				return nil, noise, fmt.Errorf("pushing the worker: %w", err)
+			}
+		case "machine":
+			return nil, noise, noWorkerFor(host, arg, bins)
+		case "broken":
+			return nil, noise, fault.New("the worker did not arrive whole in %s on %s", arg, host).WithCode(fault.ExitUnreachable).
+				WithHint("is there space (df %s)? gzip and sha256sum must be installed", connection.Quote(arg))
+		case "nowhere":
+			return nil, noise, fault.New("%s has no directory for the worker", host).WithCode(fault.ExitUnreachable).
+				WithHint("tried ~/.cache/mageprov, /var/tmp, /tmp, /run/user, /run and /dev/shm: one must be writable, without noexec, and a directory mageprov* there must be the user's own with mode 0700")
+		default:
+			return nil, noise, fmt.Errorf("the start script said %q", line)
+		}
+	}
+}
+
+func noWorkerFor(host, uname string, bins map[string]*binary) error {
+	f := fault.New("no worker for %s, which is %s", host, uname).WithCode(fault.ExitUnreachable)
+	if _, known := machines[uname]; known {
+		return f.WithHint("this program was built without the workers for other machines: run make build")
+	}
+	return f.WithHint("managed nodes are Linux on x86_64 or aarch64")
+}
+
+// push answers the start script with size, checksum and program.
+func push(ctx context.Context, w io.Writer, b *binary, progress func(done, total int64)) error {
+	if b == nil {
+		return fmt.Errorf("the node asked for a worker that does not exist")
+	}
+	if _, err := io.WriteString(w, strconv.Itoa(len(b.gz))+" "+b.build+"\n"); err != nil {
+		return err
+	}
+	const piece = 64 << 10
+	for at := 0; at < len(b.gz); at += piece {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		end := min(at+piece, len(b.gz))
+		if _, err := w.Write(b.gz[at:end]); err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(int64(end), int64(len(b.gz)))
+		}
+	}
+	return nil
+}
+
+func hello(r *wire.Reader) (*wire.Hello, error) {
+	k, body, err := r.Next()
+	if err != nil {
+		return nil, err
+	}
+	if k != wire.KindHello {
+		return nil, fmt.Errorf("the worker began with %s", k)
+	}
+	h := &wire.Hello{}
+	return h, wire.Decode(body, h)
+}

@@ -1,0 +1,230 @@
+// Package remote is the controller's side of the wire: it puts the worker on a
+// node, starts it as the wanted user, gives it tasks and takes the answers.
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"mageprov/internal/connection"
+	"mageprov/internal/fault"
+	"mageprov/internal/wire"
+)
+
+// startTimeout bounds the time from becoming the user to the worker's Hello,
+// when no worker has to be pushed; pushing winds it up again.
+const startTimeout = 60 * time.Second
+
+// Pool holds what the nodes of a run share: the workers to push. Make one per run.
+type Pool struct{ bins binaries }
+
+// NewPool makes a Pool.
+func NewPool() *Pool { return &Pool{bins: binaries{fs: embedded}} }
+
+// Options are the settings of one node.
+type Options struct {
+	Name string // inventory_hostname, for messages
+	// Local: the node is the controller itself, which need not push its worker.
+	Local bool
+	// Progress hears of a worker being pushed; may be nil.
+	Progress func(done, total int64)
+}
+
+// Node is one managed node with its workers, one for each user that tasks become.
+// It is safe for concurrent use.
+type Node struct {
+	conn connection.Conn
+	pool *Pool
+	o    Options
+
+	mu       sync.Mutex
+	sessions map[connection.Become]*slot
+	closed   bool
+}
+
+// slot makes concurrent callers wait for one start.
+type slot struct {
+	mu sync.Mutex
+	s  *Session
+}
+
+// Open makes a Node of a connection, which it then owns. Nothing is sent yet.
+func (p *Pool) Open(conn connection.Conn, o Options) *Node {
+	return &Node{conn: conn, pool: p, o: o, sessions: map[connection.Become]*slot{}}
+}
+
+// Conn is the node's connection, for what needs no worker (raw).
+func (n *Node) Conn() connection.Conn { return n.conn }
+
+// Worker gives the worker that runs as the user of b: the one that runs
+// already, or a new one.
+func (n *Node) Worker(ctx context.Context, b connection.Become) (*Session, error) {
+	n.mu.Lock()
+	if n.closed {
+		n.mu.Unlock()
+		return nil, fault.New("the connection to %s is closed", n.o.Name).WithCode(fault.ExitUnreachable)
+	}
+	sl := n.sessions[b]
+	if sl == nil {
+		sl = &slot{}
+		n.sessions[b] = sl
+	}
+	n.mu.Unlock()
+	sl.mu.Lock()
+	defer sl.mu.Unlock()
+	if sl.s != nil && sl.s.alive() {
+		return sl.s, nil
+	}
+	s, err := n.start(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	sl.s = s
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		s.close()
+		return nil, fault.New("the connection to %s is closed", n.o.Name).WithCode(fault.ExitUnreachable)
+	}
+	return s, nil
+}
+
+// Close ends all workers, with what they run, and the connection.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	n.closed = true
+	slots := n.sessions
+	n.sessions = nil
+	n.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, sl := range slots {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			sl.mu.Lock()
+			defer sl.mu.Unlock()
+			if sl.s != nil {
+				sl.s.close()
+			}
+		}()
+	}
+	wg.Wait()
+	return n.conn.Close()
+}
+
+// start brings a worker up; one that proves to be damaged is pushed anew.
+func (n *Node) start(ctx context.Context, b connection.Become) (*Session, error) {
+	bins, err := n.pool.bins.load()
+	if err != nil {
+		return nil, err
+	}
+	argv, self := n.argv(b, bins, false)
+	s, err := n.launch(ctx, argv, b, bins, self)
+	if errors.Is(err, errWrongBuild) {
+		argv, self = n.argv(b, bins, true)
+		s, err = n.launch(ctx, argv, b, bins, self)
+	}
+	return s, err
+}
+
+// argv is what starts a worker. The controller itself, or root on it, can run
+// the controller's own program; any other user might not be able to read that.
+func (n *Node) argv(b connection.Become, bins map[string]*binary, force bool) (argv []string, self bool) {
+	if root := b.User == "" || b.User == "root"; n.o.Local && (b.Method == "" || root) && !force {
+		if exe, err := os.Executable(); err == nil {
+			return []string{exe, "worker"}, true
+		}
+	}
+	return []string{"/bin/sh", "-c", script(bins, force)}, false
+}
+
+var errWrongBuild = errors.New("the worker on the node is damaged")
+
+// launch starts argv and waits for Hello.
+func (n *Node) launch(ctx context.Context, argv []string, b connection.Become, bins map[string]*binary, self bool) (*Session, error) {
+	p, err := n.conn.Start(ctx, argv, b)
+	if err != nil {
+		return nil, err
+	}
+	stderr := &tail{}
+	go io.Copy(stderr, p.Stderr())
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	timer := time.AfterFunc(startTimeout, func() { cancel(context.DeadlineExceeded) })
+	defer timer.Stop()
+	stop := context.AfterFunc(ctx, func() { p.Kill() })
+	r := wire.NewReader(p.Stdout())
+	h, noise, err := greet(ctx, n.o.Name, p, r, bins, func(done, total int64) {
+		timer.Reset(startTimeout)
+		if n.o.Progress != nil {
+			n.o.Progress(done, total)
+		}
+	})
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil && !self {
+		if bin := bins[h.OS+"/"+h.Arch]; bin == nil || bin.build != h.Build {
+			err = errWrongBuild
+		}
+	}
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		p.Kill()
+		return nil, n.explain(err, noise, stderr.String())
+	}
+	return newSession(n, p, r, b, *h, stderr), nil
+}
+
+// explain says why no worker came up, with whatever the node said instead.
+func (n *Node) explain(err error, noise []byte, stderr string) error {
+	var f *fault.Error
+	if errors.As(err, &f) || errors.Is(err, errWrongBuild) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	f = fault.New("the worker on %s does not start", n.o.Name).WithCode(fault.ExitUnreachable)
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.Msg = fmt.Sprintf("the worker on %s did not start within %s", n.o.Name, startTimeout)
+	} else if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		f.Err = err
+	}
+	if text := strings.Join(strings.Fields(strings.ToValidUTF8(string(noise)+" "+stderr, "?")), " "); text != "" {
+		if len(text) > 500 {
+			text = "..." + strings.ToValidUTF8(text[len(text)-500:], "")
+		}
+		f.Msg += "; the node said: " + text
+	}
+	return f.WithHint("can the user run commands there: ssh %s uname -a?", n.o.Name)
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+const tailSize = 16 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if over := len(t.buf) - tailSize; over > 0 {
+		t.buf = append(t.buf[:0], t.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return string(t.buf)
+}
