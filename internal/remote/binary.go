@@ -7,6 +7,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"runtime"
@@ -28,47 +29,38 @@ type binary struct {
 // name is the file's name on a node.
 func (b *binary) name() string { return "worker-" + b.build[:20] }
 
-// binaries knows the workers that can be pushed. It is shared by all hosts of
-// a run, so that what is expensive happens once.
-type binaries struct {
-	fs   embed.FS
-	once sync.Once
-	all  map[string]*binary // by "linux/amd64"
-	self *binary
-	err  error
-}
+// carried gives the workers that this program can push, by "linux/amd64". They
+// are constants of the program, found once for all hosts.
+var carried = sync.OnceValues(func() (map[string]*binary, error) { return findWorkers(embedded) })
 
-// load finds the embedded workers. Where there are none, the controller's own
+// findWorkers lists the embedded workers. Where there are none, the running
 // program serves as one.
-func (b *binaries) load() (map[string]*binary, error) {
-	b.once.Do(func() {
-		b.all = map[string]*binary{}
-		entries, err := b.fs.ReadDir("embed")
+func findWorkers(from fs.ReadDirFS) (map[string]*binary, error) {
+	entries, err := from.ReadDir("embed")
+	if err != nil {
+		return nil, err
+	}
+	all := map[string]*binary{}
+	for _, e := range entries {
+		// worker-OS-ARCH-SHA256.gz
+		parts := strings.Split(strings.TrimSuffix(e.Name(), ".gz"), "-")
+		if len(parts) != 4 || len(parts[3]) != 2*sha256.Size {
+			continue
+		}
+		gz, err := fs.ReadFile(from, path.Join("embed", e.Name()))
 		if err != nil {
-			b.err = err
-			return
+			return nil, err
 		}
-		for _, e := range entries {
-			// worker-OS-ARCH-SHA256.gz
-			parts := strings.Split(strings.TrimSuffix(e.Name(), ".gz"), "-")
-			if len(parts) != 4 || len(parts[3]) != 2*sha256.Size {
-				continue
-			}
-			gz, err := b.fs.ReadFile(path.Join("embed", e.Name()))
-			if err != nil {
-				b.err = err
-				return
-			}
-			b.all[parts[1]+"/"+parts[2]] = &binary{build: parts[3], gz: gz}
+		all[parts[1]+"/"+parts[2]] = &binary{build: parts[3], gz: gz}
+	}
+	if len(all) == 0 {
+		self, err := packSelf()
+		if err != nil {
+			return nil, err
 		}
-		if len(b.all) == 0 {
-			var self *binary
-			if self, b.err = packSelf(); b.err == nil {
-				b.all[runtime.GOOS+"/"+runtime.GOARCH] = self
-			}
-		}
-	})
-	return b.all, b.err
+		all[runtime.GOOS+"/"+runtime.GOARCH] = self
+	}
+	return all, nil
 }
 
 // packSelf compresses the running program, quickly rather than well.

@@ -21,12 +21,6 @@ import (
 // when no worker has to be pushed; pushing winds it up again.
 const startTimeout = 60 * time.Second
 
-// Pool holds what the nodes of a run share: the workers to push. Make one per run.
-type Pool struct{ bins binaries }
-
-// NewPool makes a Pool.
-func NewPool() *Pool { return &Pool{bins: binaries{fs: embedded}} }
-
 // Options are the settings of one node.
 type Options struct {
 	Name string // inventory_hostname, for messages
@@ -34,13 +28,14 @@ type Options struct {
 	Local bool
 	// Progress hears of a worker being pushed; may be nil.
 	Progress func(done, total int64)
+
+	bins func() (map[string]*binary, error) // for tests; nil: what this program carries
 }
 
 // Node is one managed node with its workers, one for each user that tasks become.
 // It is safe for concurrent use.
 type Node struct {
 	conn connection.Conn
-	pool *Pool
 	o    Options
 
 	mu       sync.Mutex
@@ -54,9 +49,13 @@ type slot struct {
 	s  *Session
 }
 
-// Open makes a Node of a connection, which it then owns. Nothing is sent yet.
-func (p *Pool) Open(conn connection.Conn, o Options) *Node {
-	return &Node{conn: conn, pool: p, o: o, sessions: map[connection.Become]*slot{}}
+// Open makes a Node of a connection, which it then owns. Nothing is sent before
+// the first Worker.
+func Open(_ context.Context, conn connection.Conn, o Options) (*Node, error) {
+	if o.bins == nil {
+		o.bins = carried
+	}
+	return &Node{conn: conn, o: o, sessions: map[connection.Become]*slot{}}, nil
 }
 
 // Conn is the node's connection, for what needs no worker (raw).
@@ -120,7 +119,7 @@ func (n *Node) Close() error {
 
 // start brings a worker up; one that proves to be damaged is pushed anew.
 func (n *Node) start(ctx context.Context, b connection.Become) (*Session, error) {
-	bins, err := n.pool.bins.load()
+	bins, err := n.o.bins()
 	if err != nil {
 		return nil, err
 	}
