@@ -202,7 +202,7 @@ func aptUpdate(ctx context.Context, w node.Writer, o updateOptions) (unknown boo
 			locked := strings.Contains(text, "Could not get lock") || strings.Contains(text, "Unable to lock")
 			if locked && waited < o.lockTimeout {
 				waited++
-				if err := pause(ctx, 1); err != nil {
+				if err := waitSeconds(ctx, 1); err != nil {
 					return false, err
 				}
 				continue
@@ -211,7 +211,7 @@ func aptUpdate(ctx context.Context, w node.Writer, o updateOptions) (unknown boo
 				return false, aptFailure("failed to update apt cache", res)
 			}
 			try++
-			if err := pause(ctx, min(delay, o.maxDelay)); err != nil {
+			if err := waitSeconds(ctx, min(delay, o.maxDelay)); err != nil {
 				return false, err
 			}
 			delay *= 2
@@ -240,7 +240,7 @@ func passing(stderr string) bool {
 	return true
 }
 
-func pause(ctx context.Context, seconds int) error {
+func waitSeconds(ctx context.Context, seconds int) error {
 	t := time.NewTimer(time.Duration(seconds) * time.Second)
 	defer t.Stop()
 	select {
