@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"mageprov/internal/document"
+	"mageprov/internal/fault"
+	"mageprov/internal/module"
+	"mageprov/internal/playbook"
+
+	"mageprov"
+)
+
+func newLint(s streams) *cobra.Command {
+	var rolesPath []string
+	c := &cobra.Command{
+		Use:     "lint [PLAYBOOK...]",
+		Short:   "Read playbooks and roles and say what is wrong or doubtful, without touching any host",
+		Example: "  mageprov lint\n  mageprov lint playbooks/site.yml",
+		RunE: func(_ *cobra.Command, paths []string) error {
+			if len(paths) == 0 {
+				paths = []string{defaultPlaybook}
+			}
+			return lint(s, paths, rolesPath)
+		},
+	}
+	c.Flags().StringArrayVar(&rolesPath, "roles-path", nil, "further `directory` to look for roles in (repeatable)")
+	return c
+}
+
+// lint prints findings as file:line:col: level: message [rule]; errors of the
+// files themselves come back as the error.
+func lint(s streams, paths, rolesPath []string) error {
+	files := document.Disk{Shipped: mageprov.Content}
+	l := playbook.NewLoader(playbook.Options{Files: files, RolesPath: append(rolesPath, "roles"), Modules: module.Lookup})
+	count := 0
+	for _, p := range paths {
+		b, err := l.Playbook(p)
+		if err != nil {
+			return err
+		}
+		for _, f := range playbook.Lint(l, b) {
+			count++
+			fmt.Fprintf(s.out, "%s: %s: %s [%s]\n", f.Place, f.Level, f.Msg, f.Rule)
+			if f.Hint != "" {
+				fmt.Fprintf(s.out, "  hint: %s\n", f.Hint)
+			}
+		}
+	}
+	if count > 0 {
+		return fault.New("%d findings", count).WithCode(fault.ExitFailed)
+	}
+	fmt.Fprintln(s.out, "nothing found")
+	return nil
+}

@@ -1,0 +1,66 @@
+// Command mageprov provisions hosts over SSH from YAML playbooks in Ansible's
+// dialect. Each file of this package is one command: flags to options to the
+// engine to an exit code.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mageprov/internal/worker"
+)
+
+func main() {
+	worker.RunIfAsked()
+	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// streams are what a command reads and writes: stdout is the report, stderr
+// the log.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// Main runs the command line and gives the exit code. The first Ctrl-C ends
+// what is running and reports it; the second one ends the process at once.
+func Main(args []string, in io.Reader, out, errw io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root := newRoot(streams{in, out, errw})
+	root.SetArgs(args)
+	return exit(errw, root.ExecuteContext(ctx))
+}
+
+// newRoot is the table of commands.
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "mageprov",
+		Short:         "Provision hosts over SSH from Ansible-dialect playbooks",
+		Long:          "mageprov provisions hosts over SSH from YAML playbooks in Ansible's dialect.\nIt needs no Python, neither here nor on the hosts.\n\n" + exitCodes,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(
+		newApply(s),
+		newCheck(s),
+		newRun(s),
+		newInventory(s),
+		newLint(s),
+		newDoc(s),
+		newLab(s),
+		newVersion(s),
+	)
+	root.InitDefaultCompletionCmd()
+	return root
+}

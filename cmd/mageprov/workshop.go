@@ -1,0 +1,204 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/go-multierror"
+	"golang.org/x/term"
+
+	"mageprov"
+	"mageprov/internal/document"
+	"mageprov/internal/fault"
+	"mageprov/internal/inventory"
+	"mageprov/internal/jinja"
+	"mageprov/internal/module"
+	_ "mageprov/internal/modules" // the modules register themselves
+	"mageprov/internal/play"
+	"mageprov/internal/playbook"
+	"mageprov/internal/report"
+	"mageprov/internal/template"
+)
+
+// workshop is what a run is made with: flags turned into an inventory, a
+// loader, a template engine and a reporter.
+type workshop struct {
+	streams   streams
+	flags     *runFlags
+	files     document.Disk
+	inventory *inventory.Inventory
+	extra     *jinja.Dict
+	templates *template.Engine
+	loader    *playbook.Loader
+	reporter  report.Reporter
+}
+
+// newWorkshop loads the inventory and the extra variables.
+func newWorkshop(s streams, f *runFlags) (*workshop, error) {
+	w := &workshop{streams: s, flags: f, files: document.Disk{Shipped: mageprov.Content}}
+	var err error
+	if w.extra, err = extraVars(w.files, f.extra); err != nil {
+		return nil, err
+	}
+	if len(f.inventory) == 0 {
+		return nil, fault.New("no inventory given").WithHint("name one with -i, such as -i inventory/lab or -i host1,")
+	}
+	if w.inventory, err = inventory.Load(inventory.Options{Sources: f.inventory, Files: w.files}); err != nil {
+		return nil, err
+	}
+	w.reporter = report.NewSerial(w.newReporter())
+	w.templates = template.New(template.Options{Files: templateFiles{w.files}, Warn: w.warn})
+	w.loader = playbook.NewLoader(playbook.Options{Files: w.files, RolesPath: append(f.rolesPath, "roles"), Modules: module.Lookup, ExtraVars: w.extra})
+	return w, nil
+}
+
+// playbooks loads all playbooks and names all that is wrong with them.
+func (w *workshop) playbooks(paths []string) ([]*playbook.Playbook, error) {
+	var all *multierror.Error
+	var books []*playbook.Playbook
+	for _, p := range paths {
+		b, err := w.loader.Playbook(p)
+		if err != nil {
+			all = multierror.Append(all, err)
+			continue
+		}
+		books = append(books, b)
+	}
+	return books, all.ErrorOrNil()
+}
+
+// run prepares the engine.
+func (w *workshop) run() (*play.Run, error) {
+	f := w.flags
+	login, err := w.login()
+	if err != nil {
+		return nil, err
+	}
+	return play.New(play.Options{
+		Inventory: w.inventory, Loader: w.loader, Templates: w.templates, Files: w.files, Reporter: w.reporter,
+		Forks: f.forks, Limit: f.limit, Tags: words(f.tags), SkipTags: words(f.skip), StartAt: f.startAt, Extra: w.extra,
+		Check: f.check, Diff: f.diff, Verbosity: f.verbosity, ForceHandlers: f.forceHandlers, Connection: login, Ask: w.asker(),
+	}), nil
+}
+
+// login asks for the passwords that the flags want and no more.
+func (w *workshop) login() (play.Login, error) {
+	f := w.flags
+	policy, err := f.hostKeyPolicy(w.interactive())
+	if err != nil {
+		return play.Login{}, err
+	}
+	l := play.Login{User: f.user, KeyFile: f.keyFile, Kind: f.connection, Timeout: f.timeoutDuration(), HostKey: policy,
+		KnownHosts: f.knownHosts, SSHConfig: f.sshConfig, Become: f.become, BecomeUser: f.becomeUser, BecomeMethod: f.becomeMethod,
+		AskHostKey: w.askHostKey, Passphrase: w.passphrase}
+	if f.connection != "" && f.connection != "ssh" && f.connection != "local" {
+		return l, fault.New("--connection %q is not known", f.connection).WithHint("one of ssh, local")
+	}
+	if f.askPass {
+		if l.Password, err = w.askSecret("SSH password: "); err != nil {
+			return l, err
+		}
+	}
+	if f.askBecome {
+		prompt := "BECOME password: "
+		if f.askPass {
+			prompt = "BECOME password[defaults to SSH password]: "
+		}
+		if l.BecomePassword, err = w.askSecret(prompt); err != nil {
+			return l, err
+		}
+		if l.BecomePassword == "" {
+			l.BecomePassword = l.Password
+		}
+	}
+	return l, nil
+}
+
+func (w *workshop) newReporter() report.Reporter {
+	if w.flags.json {
+		return report.NewJSON(w.streams.out, program())
+	}
+	o := report.HumanOptions{Verbosity: w.flags.verbosity, Diff: w.flags.diff, Check: w.flags.check}
+	if file, ok := w.streams.out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		o.Live, o.Color = os.Getenv("TERM") != "dumb", os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
+			o.Width = width
+		}
+	}
+	if os.Getenv("FORCE_COLOR") != "" || os.Getenv("ANSIBLE_FORCE_COLOR") != "" {
+		o.Color = true
+	}
+	return report.NewHuman(w.streams.out, o)
+}
+
+func (w *workshop) warn(text string) {
+	fmt.Fprintf(w.streams.err, "mageprov: warning: %s\n", text)
+}
+
+func (w *workshop) print(format string, args ...any) { fmt.Fprintf(w.streams.out, format, args...) }
+
+// match gives the hosts of a play for --list-hosts.
+func (w *workshop) match(pattern string) ([]string, error) {
+	hosts, _, err := w.inventory.Match(pattern)
+	if err != nil {
+		return nil, err
+	}
+	allowed := map[string]bool{}
+	if w.flags.limit != "" {
+		limited, _, err := w.inventory.Match(w.flags.limit)
+		if err != nil {
+			return nil, err
+		}
+		for _, h := range limited {
+			allowed[h.Name] = true
+		}
+	}
+	var names []string
+	for _, h := range hosts {
+		if w.flags.limit == "" || allowed[h.Name] {
+			names = append(names, h.Name)
+		}
+	}
+	return names, nil
+}
+
+// extraVars reads -e: key=value words, YAML or JSON, or @file. Later wins.
+func extraVars(files document.Files, args []string) (*jinja.Dict, error) {
+	all := jinja.NewDict()
+	for _, a := range args {
+		var d *jinja.Dict
+		var err error
+		if name, ok := strings.CutPrefix(a, "@"); ok {
+			data, rerr := files.ReadFile(name)
+			if rerr != nil {
+				return nil, fault.Wrap(rerr, "reading -e @%s", name)
+			}
+			d, err = varsOf(name, data)
+		} else if t := strings.TrimSpace(a); strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") || strings.HasPrefix(t, "-") && strings.Contains(t, ":") {
+			d, err = varsOf("--extra-vars", []byte(a))
+		} else {
+			d, err = playbook.KeyValues(a, fault.Place{File: "--extra-vars"})
+		}
+		if err != nil {
+			return nil, err
+		}
+		for k, v := range d.All() {
+			all.Set(k, v)
+		}
+		all.Templated = all.Templated || d.Templated
+	}
+	return all, nil
+}
+
+func varsOf(name string, data []byte) (*jinja.Dict, error) {
+	v, err := document.Values(name, data, true)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := v.(*jinja.Dict)
+	if !ok {
+		return nil, fault.At(fault.Place{File: name}, "expected a dictionary of variables, found %s", jinja.TypeName(v))
+	}
+	return d, nil
+}

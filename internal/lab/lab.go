@@ -1,0 +1,192 @@
+// Package lab makes disposable hosts on one Linux machine: real systemd, sshd,
+// sudo and apt in systemd-nspawn containers over one shared base tree, on a
+// network of their own without a route out. Where the machine has no Ubuntu
+// mirror the hosts are Debian under Ubuntu's name, and Banner says so.
+//
+// It needs root. Everything it makes lies in one directory and in network
+// namespaces whose names begin with Prefix; Down removes it.
+package lab
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"mageprov/internal/fault"
+)
+
+// Dir is where the lab keeps its base tree, packages, keys and hosts. It is
+// fixed, so that inventory/lab can name it.
+const Dir = "/var/lib/mageprov-lab"
+
+// Prefix begins the names of the lab's network namespaces.
+const Prefix = "mplab-"
+
+const (
+	switchNS = Prefix + "sw" // holds the bridge; the controller's end of the lab
+	bridge   = "br-lab"
+	gateway  = "10.77.0.1"
+	repoIP   = "10.77.0.2"
+	repoPort = "8081"
+)
+
+// Packages is what the lab's repository holds beyond the base tree, with all
+// that they need: what the playbooks of the lab install.
+var Packages = []string{"acl", "bash-completion", "chrony", "curl", "htop", "jq", "logrotate", "lsof", "nginx-light", "rsync", "rsyslog", "tmux", "tree", "unzip", "vim-tiny", "zip"}
+
+// Host is one host of the lab.
+type Host struct {
+	Name string
+	IP   string
+}
+
+// Hosts gives the first n hosts: lab1 10.77.0.11, lab2 10.77.0.12...
+func Hosts(n int) []Host {
+	hosts := make([]Host, n)
+	for i := range hosts {
+		hosts[i] = Host{Name: fmt.Sprintf("lab%d", i+1), IP: fmt.Sprintf("10.77.0.%d", 11+i)}
+	}
+	return hosts
+}
+
+// Lab is the lab of this machine.
+type Lab struct {
+	// Log receives a line for each thing that is done.
+	Log func(format string, args ...any)
+	// Program is the path of mageprov: the lab starts it for supervision,
+	// the repository and the way in.
+	Program string
+	// Mirror and Suite say where the base tree comes from; empty: the mirror of
+	// the machine's own apt sources, and trixie on Debian or noble on Ubuntu.
+	Mirror, Suite string
+}
+
+func (l *Lab) path(parts ...string) string { return filepath.Join(append([]string{Dir}, parts...)...) }
+
+// Up makes sure that n hosts run and answer. What is there already is kept.
+func (l *Lab) Up(ctx context.Context, n int) error {
+	if os.Geteuid() != 0 {
+		return fault.New("the lab needs root: it makes network namespaces and containers").WithHint("run it with sudo")
+	}
+	if n < 1 || n > 200 {
+		return fault.New("the lab has 1 to 200 hosts, not %d", n)
+	}
+	if err := needTools(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(Dir, 0o755); err != nil {
+		return err
+	}
+	steps := []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"making keys", l.makeKeys},
+		{"building the base tree", l.buildBase},
+		{"building the package repository", l.buildRepository},
+		{"making the network", l.makeNetwork},
+		{"serving the package repository", l.serveRepository},
+	}
+	for _, s := range steps {
+		if err := s.do(ctx); err != nil {
+			return fault.Wrap(err, "%s", s.what)
+		}
+	}
+	hosts := Hosts(n)
+	if err := l.startHosts(ctx, hosts); err != nil {
+		return err
+	}
+	if err := l.writeSSH(hosts); err != nil {
+		return err
+	}
+	l.Log("%s", l.Banner())
+	return nil
+}
+
+// startHosts boots the hosts that are down, all at once, and waits for sshd.
+func (l *Lab) startHosts(ctx context.Context, hosts []Host) error {
+	for _, h := range hosts {
+		if l.running(h) {
+			continue
+		}
+		l.Log("booting %s (%s)", h.Name, h.IP)
+		if err := l.start(ctx, h); err != nil {
+			return fault.Wrap(err, "booting %s", h.Name)
+		}
+	}
+	for _, h := range hosts {
+		if err := l.await(ctx, h, 120*time.Second); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Banner says what the hosts really are.
+func (l *Lab) Banner() string {
+	real := "unknown"
+	if b, err := os.ReadFile(l.path("base", "usr/lib/os-release.real")); err == nil {
+		for _, line := range strings.Split(string(b), "\n") {
+			if v, ok := strings.CutPrefix(line, "PRETTY_NAME="); ok {
+				real = strings.Trim(v, `"`)
+			}
+		}
+	}
+	if strings.HasPrefix(real, "Ubuntu") {
+		return "lab hosts: " + real + " in containers; no route out; packages from http://" + repoIP + ":" + repoPort
+	}
+	return "lab hosts: STAND-IN, " + real + " under the name of Ubuntu 24.04, in containers; no route out; packages from http://" + repoIP + ":" + repoPort
+}
+
+// Down ends all hosts and removes their state; with all also the base tree,
+// the packages and the keys.
+func (l *Lab) Down(ctx context.Context, all bool) error {
+	if os.Geteuid() != 0 {
+		return fault.New("the lab needs root").WithHint("run it with sudo")
+	}
+	entries, err := os.ReadDir(l.path("run"))
+	if err != nil && !os.IsNotExist(err) {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		l.Log("stopping %s", e.Name())
+		if err := l.stop(ctx, e.Name()); err != nil {
+			return fault.Wrap(err, "stopping %s", e.Name())
+		}
+	}
+	l.stopRepository()
+	l.removeNetwork(ctx)
+	if all {
+		return os.RemoveAll(Dir)
+	}
+	return nil
+}
+
+// Status is one host's state.
+type Status struct {
+	Host
+	Running bool
+	SSH     bool // sshd answers
+}
+
+// Status lists the hosts that have been made.
+func (l *Lab) Status(ctx context.Context) ([]Status, error) {
+	var out []Status
+	for _, h := range Hosts(200) {
+		if _, err := os.Stat(l.path("run", h.Name)); err != nil {
+			continue
+		}
+		s := Status{Host: h, Running: l.running(h)}
+		if s.Running {
+			s.SSH = l.await(ctx, h, time.Second) == nil
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
