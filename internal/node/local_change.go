@@ -18,6 +18,7 @@ func (l *Local) Mkdir(path string, mode uint32) error {
 	if err := os.Mkdir(real, 0o700); err != nil {
 		return l.named(err, path)
 	}
+	l.disown(real)
 	if err := chmod(real, mode); err != nil {
 		return err
 	}
@@ -70,6 +71,7 @@ func (l *Local) Symlink(target, path string) error {
 	if err := os.Symlink(target, real); err != nil {
 		return err
 	}
+	l.disown(real)
 	return syncDir(filepath.Dir(real))
 }
 

@@ -118,6 +118,7 @@ func (l *Local) fill(ctx context.Context, tmp *os.File, real string, old fs.File
 func (l *Local) dress(tmp *os.File, real string, old fs.FileInfo, o WriteOptions) error {
 	mode := 0o666 &^ l.umask
 	uid, gid := o.UID, o.GID
+	l.disown(tmp.Name())
 	if old != nil {
 		st := old.Sys().(*syscall.Stat_t)
 		mode = st.Mode & 0o7777
@@ -143,6 +144,18 @@ func (l *Local) dress(tmp *os.File, real string, old fs.FileInfo, o WriteOptions
 		mode = *o.Mode
 	}
 	return unix.Fchmod(int(tmp.Fd()), mode)
+}
+
+// disown makes a new file root's where owners are kept apart: its inode may
+// have been another file's before.
+func (l *Local) disown(real string) {
+	if l.opts.Owners == nil {
+		return
+	}
+	if fi, err := os.Lstat(real); err == nil {
+		st := fi.Sys().(*syscall.Stat_t)
+		l.opts.Owners.SetOwner(uint64(st.Dev), st.Ino, 0, 0)
+	}
 }
 
 func (l *Local) fchown(f *os.File, uid, gid int) error {

@@ -281,4 +281,6 @@ func (o *Overlay) Sync(string) error { return nil }
 // now is the time of a change: a clock that never gives zero.
 func (o *Overlay) now() time.Time { return o.Reader.Now() }
 
-func within(p, dir string) bool { return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/") }
+func within(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}
