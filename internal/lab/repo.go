@@ -63,7 +63,7 @@ func (l *Lab) fetchPackages(ctx context.Context, pool string) error {
 	if suite == "noble" {
 		components = "main universe"
 	}
-	list := "deb [trusted=no] " + mirror + " " + suite + " " + components + "\n"
+	list := "deb " + mirror + " " + suite + " " + components + "\n"
 	if err := os.WriteFile(filepath.Join(root, "etc/apt/sources.list"), []byte(list), 0o644); err != nil {
 		return err
 	}
