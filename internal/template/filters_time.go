@@ -1,0 +1,216 @@
+package template
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"mageprov/internal/jinja"
+)
+
+var timeFilters = map[string]jinja.Filter{
+	"strftime":    strftimeFilter,
+	"to_datetime": toDatetime,
+}
+
+// timeValue is Python's datetime: what now() and to_datetime give.
+type timeValue struct{ time.Time }
+
+// String is datetime's str.
+func (t timeValue) String() string {
+	s := t.Format("2006-01-02 15:04:05")
+	if us := t.Nanosecond() / 1000; us > 0 {
+		s += "." + pad(us, 6)
+	}
+	if t.Location() != time.UTC && t.Location() != time.Local {
+		s += t.Format("-07:00")
+	}
+	return s
+}
+
+// Get gives the attributes and methods of a datetime that playbooks use.
+func (t timeValue) attribute(name string) (any, bool) {
+	numbers := map[string]int{
+		"year": t.Year(), "month": int(t.Month()), "day": t.Day(), "hour": t.Hour(), "minute": t.Minute(),
+		"second": t.Second(), "microsecond": t.Nanosecond() / 1000,
+	}
+	if n, ok := numbers[name]; ok {
+		return int64(n), true
+	}
+	method := func(f func(c *jinja.Call) (any, error)) (any, bool) { return jinja.Func(f), true }
+	switch name {
+	case "strftime":
+		return method(func(c *jinja.Call) (any, error) {
+			a := take(c, "format")
+			a.need("format")
+			return strftime(a.str("format", ""), t.Time), a.err
+		})
+	case "isoformat":
+		return method(func(*jinja.Call) (any, error) { return strings.Replace(t.String(), " ", "T", 1), nil })
+	case "timestamp":
+		return method(func(*jinja.Call) (any, error) { return float64(t.UnixMicro()) / 1e6, nil })
+	case "date":
+		return method(func(*jinja.Call) (any, error) { return t.Format("2006-01-02"), nil })
+	case "weekday":
+		return method(func(*jinja.Call) (any, error) { return int64(t.Weekday()+6) % 7, nil })
+	case "isoweekday":
+		return method(func(*jinja.Call) (any, error) { return int64(t.Weekday()+6)%7 + 1, nil })
+	}
+	return nil, false
+}
+
+// now is the function now(utc=False, fmt=None).
+func now(c *jinja.Call) (any, error) {
+	a := take(c, "utc", "fmt")
+	utc, format := a.flag("utc", false), a.str("fmt", "")
+	if a.err != nil {
+		return nil, a.err
+	}
+	t := time.Now()
+	if utc {
+		t = t.UTC()
+	}
+	if format != "" {
+		return strftime(format, t), nil
+	}
+	return timeValue{t}, nil
+}
+
+// strftimeFilter formats now, or the given seconds since 1970.
+func strftimeFilter(c *jinja.Call, in any) (any, error) {
+	a := take(c, "second", "utc")
+	t := time.Now()
+	if v := a.value("second", nil); v != nil {
+		sec, ok := number(v)
+		if !ok {
+			return nil, refuse(c, "invalid value for epoch value (%s)", jinja.Str(v))
+		}
+		t = time.Unix(int64(sec), int64((sec-float64(int64(sec)))*1e9))
+	}
+	if a.flag("utc", false) {
+		t = t.UTC()
+	}
+	return strftime(jinja.Str(in), t), a.err
+}
+
+func pad(n, width int) string {
+	s := strconv.Itoa(n)
+	return strings.Repeat("0", max(0, width-len(s))) + s
+}
+
+// timeFormats are directives of strftime that Go's layouts can express.
+var timeFormats = map[byte]string{
+	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'h': "Jan", 'd': "02", 'e': "_2", 'm': "01", 'y': "06", 'Y': "2006",
+	'H': "15", 'I': "03", 'M': "04", 'S': "05", 'p': "PM", 'P': "pm", 'z': "-0700", 'Z': "MST",
+	'c': "Mon Jan _2 15:04:05 2006", 'x': "01/02/06", 'X': "15:04:05", 'D': "01/02/06", 'F': "2006-01-02",
+	'T': "15:04:05", 'R': "15:04", 'r': "03:04:05 PM",
+}
+
+// strftime formats as C does in the C locale.
+func strftime(format string, t time.Time) string {
+	var b strings.Builder
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' || i+1 == len(format) {
+			b.WriteByte(format[i])
+			continue
+		}
+		i++
+		unpadded := format[i] == '-' && i+1 < len(format)
+		if unpadded {
+			i++
+		}
+		s := timeField(format[i], t)
+		if unpadded && len(s) > 1 {
+			s = strings.TrimLeft(s[:len(s)-1], "0 ") + s[len(s)-1:]
+		}
+		b.WriteString(s)
+	}
+	return b.String()
+}
+
+func timeField(directive byte, t time.Time) string {
+	if layout, ok := timeFormats[directive]; ok {
+		return t.Format(layout)
+	}
+	year, week := t.ISOWeek()
+	weekday := int(t.Weekday())
+	switch directive {
+	case '%':
+		return "%"
+	case 'n':
+		return "\n"
+	case 't':
+		return "\t"
+	case 's':
+		return strconv.FormatInt(t.Unix(), 10)
+	case 'f':
+		return pad(t.Nanosecond()/1000, 6)
+	case 'j':
+		return pad(t.YearDay(), 3)
+	case 'w':
+		return strconv.Itoa(weekday)
+	case 'u':
+		return strconv.Itoa((weekday+6)%7 + 1)
+	case 'G':
+		return strconv.Itoa(year)
+	case 'g':
+		return pad(year%100, 2)
+	case 'V':
+		return pad(week, 2)
+	case 'U':
+		return pad((t.YearDay()+6-weekday)/7, 2)
+	case 'W':
+		return pad((t.YearDay()+6-(weekday+6)%7)/7, 2)
+	case 'C':
+		return pad(t.Year()/100, 2)
+	case 'k':
+		return strings.Replace(pad(t.Hour(), 2), "0", " ", 1-min(1, t.Hour()/10))
+	case 'l':
+		return strings.TrimPrefix(t.Format("_3"), "_")
+	}
+	return "%" + string(directive)
+}
+
+// toDatetime reads a time in the given format of strptime.
+func toDatetime(c *jinja.Call, in any) (any, error) {
+	a := take(c, "format")
+	format := a.str("format", "%Y-%m-%d %H:%M:%S")
+	if a.err != nil {
+		return nil, a.err
+	}
+	layout, ok := goLayout(format)
+	if !ok {
+		return nil, refuse(c, "cannot read times in the format %q", format)
+	}
+	t, err := time.ParseInLocation(layout, jinja.Str(in), time.UTC)
+	if err != nil {
+		return nil, refuse(c, "time data %s does not match format %s", jinja.Repr(in), jinja.Repr(format))
+	}
+	return timeValue{t}, nil
+}
+
+// goLayout turns a format of strptime into a layout of package time. strptime
+// takes numbers with or without a leading zero, so the layout does, too.
+func goLayout(format string) (string, bool) {
+	lenient := map[byte]string{'d': "2", 'm': "1", 'H': "15", 'I': "3", 'M': "4", 'S': "5", 'f': "000000"}
+	var b strings.Builder
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' || i+1 == len(format) {
+			b.WriteByte(format[i])
+			continue
+		}
+		i++
+		layout, ok := lenient[format[i]]
+		if !ok {
+			layout, ok = timeFormats[format[i]]
+		}
+		if format[i] == '%' {
+			layout, ok = "%", true
+		}
+		if !ok {
+			return "", false
+		}
+		b.WriteString(layout)
+	}
+	return b.String(), true
+}
