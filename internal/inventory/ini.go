@@ -135,7 +135,7 @@ func (r *iniReader) varLine(group, text string, col int, head fault.Place) {
 	key, val, ok := strings.Cut(text, "=")
 	name := strings.TrimSpace(key)
 	if !ok || name == "" {
-		r.fail(col, "expected key=value, found %q", text)
+		r.fail(col, "expected key=value, found %q", text).WithHint("hosts stand in a section of their own: [%s]", group)
 		return
 	}
 	trimmed := strings.TrimSpace(val)

@@ -103,8 +103,10 @@ func (r *yamlReader) each(p *document.Pair, what string, f func(k *document.Pair
 	case p.Val.Kind == document.Scalar && p.Key != "vars":
 		f(&document.Pair{Key: p.Val.Raw, KeyValue: p.Val.Raw, KeyPlace: p.Val.Place, Val: &document.Node{Place: p.Val.Place}})
 	default:
-		r.fail(p.Val.Place, "%s must be a dictionary, not %s", what, p.Val.Kind).
-			WithHint("write names with a colon, one to a line, without a dash")
+		e := r.fail(p.Val.Place, "%s must be a dictionary, not %s", what, p.Val.Kind)
+		if p.Val.Kind == document.Seq {
+			e.WithHint("write names with a colon, one to a line, without a dash")
+		}
 	}
 }
 
