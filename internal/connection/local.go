@@ -1,7 +1,6 @@
 package connection
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -162,32 +161,6 @@ func (p *localProcess) Kill() error {
 		p.stderr.Close()
 	}()
 	return err
-}
-
-// collect feeds a process, reads all it prints and waits for it.
-func collect(ctx context.Context, p Process, stdin io.Reader) (int, []byte, []byte, error) {
-	stop := context.AfterFunc(ctx, func() { p.Kill() })
-	defer stop()
-	go func() {
-		if stdin != nil {
-			io.Copy(p.Stdin(), stdin)
-		}
-		p.Stdin().Close()
-	}()
-	var stdout, stderr bytes.Buffer
-	var wg sync.WaitGroup
-	wg.Add(1)
-	go func() {
-		defer wg.Done()
-		io.Copy(&stderr, p.Stderr())
-	}()
-	io.Copy(&stdout, p.Stdout())
-	wg.Wait()
-	rc, err := p.Wait()
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	return rc, stdout.Bytes(), stderr.Bytes(), err
 }
 
 // counted is a reader that reports how far it is and stops with its context.

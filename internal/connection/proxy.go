@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 
@@ -34,15 +35,18 @@ func dialCommand(line string) (net.Conn, error) {
 type commandConn struct {
 	cmd     *exec.Cmd
 	in, out *os.File
+	once    sync.Once
 }
 
 func (c *commandConn) Read(p []byte) (int, error)  { return c.out.Read(p) }
 func (c *commandConn) Write(p []byte) (int, error) { return c.in.Write(p) }
 
 func (c *commandConn) Close() error {
-	c.in.Close()
-	_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGTERM)
-	c.cmd.Wait()
+	c.once.Do(func() {
+		c.in.Close()
+		_ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGTERM)
+		c.cmd.Wait()
+	})
 	return nil
 }
 

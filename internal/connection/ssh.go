@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// handshakeTimeout is for key exchange and login, on top of connecting: a
-	// loaded node takes its time there, and PAM may ask a directory.
-	handshakeTimeout = 60 * time.Second
-	keepaliveMisses  = 3
-	maxJumps         = 8
+	// handshakeFactor times the time to connect is what key exchange and login may
+	// take: a loaded node takes its time there, and PAM may ask a directory.
+	handshakeFactor = 6
+	keepaliveMisses = 3
+	maxJumps        = 8
 )
 
 // sshConn is a connection over SSH, and the hops that it goes through.
@@ -137,7 +137,7 @@ func (d *dialer) connect(ctx context.Context, e *endpoint, depth int) (net.Conn,
 
 // login runs the handshake over conn: host key, then authentication.
 func (d *dialer) login(ctx context.Context, e *endpoint, conn net.Conn, password string) (*ssh.Client, error) {
-	w := newWatchdog(ctx, max(handshakeTimeout, e.timeout), func() { conn.Close() })
+	w := newWatchdog(ctx, handshakeFactor*e.timeout, func() { conn.Close() })
 	defer w.end()
 	ask := d.t.Ask
 	if ask != nil {

@@ -79,7 +79,6 @@ func (p *sshProcess) Wait() (int, error) {
 // Kill sends the signal, which newer servers pass on, and hangs up, which ends
 // whatever reads its input.
 func (p *sshProcess) Kill() error {
-	p.stdin.Close()
 	_ = p.session.Signal(ssh.SIGKILL)
 	return p.session.Close()
 }

@@ -1,16 +1,13 @@
 package connection
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path"
-	"strings"
 
 	"github.com/pkg/sftp"
 
@@ -107,34 +104,4 @@ func (c *sshConn) downloadCat(ctx context.Context, src string, w io.Writer) erro
 		return err
 	}
 	return Drain(ctx, p, w)
-}
-
-// Drain copies the standard output of a process that reads no input to w and
-// waits for it; an exit code other than 0 is an error.
-func Drain(ctx context.Context, p Process, w io.Writer) error {
-	stop := context.AfterFunc(ctx, func() { p.Kill() })
-	defer stop()
-	p.Stdin().Close()
-	var stderr bytes.Buffer
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		io.Copy(&stderr, p.Stderr())
-	}()
-	_, err := io.Copy(w, p.Stdout())
-	<-read
-	rc, werr := p.Wait()
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case err != nil:
-		return err
-	case werr != nil:
-		return werr
-	case rc != 0 && strings.Contains(stderr.String(), "No such file"):
-		return os.ErrNotExist
-	case rc != 0:
-		return errors.New(strings.TrimPrefix(said(stderr.Bytes()), "; it said: "))
-	}
-	return nil
 }

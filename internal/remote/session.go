@@ -221,7 +221,6 @@ func (s *Session) lost(err error) error {
 // close tells the worker to end and waits a little, so that it can clean up.
 func (s *Session) close() {
 	if s.alive() && s.out.Write(wire.KindBye, nil) == nil {
-		s.proc.Stdin().Close()
 		select {
 		case <-s.ended:
 			return
