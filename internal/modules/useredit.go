@@ -178,6 +178,9 @@ func (t *userTask) modify(n node.Reader) error {
 	if t.PasswordLock != nil && *t.PasswordLock != shadow.locked() {
 		locking = map[bool]string{true: "-L", false: "-U"}[*t.PasswordLock]
 	}
+	if locking == "-U" && strings.Trim(shadow.hash, "!") == "" {
+		locking = "" // there is no password below the lock: usermod -U would refuse
+	}
 	hash := t.newHash(shadow)
 	if locking != "" && hash == "" {
 		differ("password_lock", fmt.Sprint(!*t.PasswordLock), fmt.Sprint(*t.PasswordLock), locking)
