@@ -8,6 +8,7 @@ import (
 
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
+	"mageprov/internal/pyre"
 )
 
 // Options is what the engine needs from the run. Every field may be left empty.
@@ -42,7 +43,7 @@ type Engine struct {
 
 	exprs    cache[*jinja.Text] // sources of Eval
 	sources  cache[*jinja.Text] // template files by settings and content
-	patterns cache[*pattern]
+	patterns cache[*pyre.Regexp]
 	warned   sync.Map // texts of warnings
 }
 

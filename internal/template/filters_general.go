@@ -187,7 +187,7 @@ func filterKeys(c *jinja.Call, in any, keep bool) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		match = func(k string) bool { m, _ := p.find(k); return m != nil && m.Index == 0 }
+		match = func(k string) bool { m, _ := p.Match(k); return m != nil }
 	default:
 		return nil, refuse(c, "matching_parameter is %q (known: equal, starts_with, ends_with, regex)", how)
 	}

@@ -207,3 +207,7 @@ func passwordHashFilter(c *jinja.Call, in any) (any, error) {
 	}
 	return h, nil
 }
+
+func isDigits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}

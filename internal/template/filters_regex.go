@@ -1,11 +1,11 @@
 package template
 
 import (
+	"strconv"
 	"strings"
 
-	"github.com/dlclark/regexp2"
-
 	"mageprov/internal/jinja"
+	"mageprov/internal/pyre"
 )
 
 var regexFilters = map[string]jinja.Filter{
@@ -16,22 +16,22 @@ var regexFilters = map[string]jinja.Filter{
 }
 
 // regexOf compiles a pattern, or takes it from the run's cache.
-func regexOf(c *jinja.Call, src string, ignoreCase, multiline bool) (*pattern, error) {
-	flags := ""
+func regexOf(c *jinja.Call, src string, ignoreCase, multiline bool) (*pyre.Regexp, error) {
+	var flags pyre.Flags
 	if ignoreCase {
-		flags += "i"
+		flags |= pyre.IgnoreCase
 	}
 	if multiline {
-		flags += "m"
+		flags |= pyre.Multiline
 	}
 	s, _ := scopeOf(c)
-	key := flags + ":" + src
+	key := string(rune('0'+flags)) + src
 	if s != nil {
 		if p := s.engine.patterns.get(key); p != nil {
 			return p, nil
 		}
 	}
-	p, err := compilePattern(src, flags)
+	p, err := pyre.Compile(src, flags)
 	if err != nil {
 		return nil, refuse(c, "%v", err)
 	}
@@ -53,7 +53,7 @@ func regexReplace(c *jinja.Call, in any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, n, err := p.replace(jinja.Str(in), repl, count)
+	out, n, err := p.Sub(jinja.Str(in), repl, count)
 	if err != nil {
 		return nil, refuse(c, "%v", err)
 	}
@@ -76,13 +76,13 @@ func regexSearch(c *jinja.Call, in any) (any, error) {
 	}
 	var want []int
 	for _, x := range a.rest {
-		n, err := p.groupReference(c, jinja.Str(x))
+		n, err := groupReference(c, p, jinja.Str(x))
 		if err != nil {
 			return nil, err
 		}
 		want = append(want, n)
 	}
-	m, err := p.find(jinja.Str(in))
+	m, err := p.Search(jinja.Str(in))
 	if err != nil {
 		return nil, refuse(c, "%v", err)
 	}
@@ -90,7 +90,7 @@ func regexSearch(c *jinja.Call, in any) (any, error) {
 		return nil, nil
 	}
 	if want == nil {
-		return m.String(), nil
+		return groupOrNone(m, 0), nil
 	}
 	out := jinja.NewList()
 	for _, n := range want {
@@ -100,26 +100,27 @@ func regexSearch(c *jinja.Call, in any) (any, error) {
 }
 
 // groupReference reads an argument of regex_search: \g<name>, \g<1> or \1.
-func (p *pattern) groupReference(c *jinja.Call, ref string) (int, error) {
+func groupReference(c *jinja.Call, p *pyre.Regexp, ref string) (int, error) {
 	name := strings.TrimLeft(ref, `\`)
 	if strings.HasPrefix(name, "g<") && strings.HasSuffix(name, ">") {
 		name = name[2 : len(name)-1]
-	} else if !isDigits(name) || name == ref {
+	} else if name == ref {
 		return 0, refuse(c, `unknown argument %s; groups are asked for as '\\g<name>' or '\\1'`, short(ref))
 	}
-	n, err := p.groupNumber(name)
-	if err != nil {
-		return 0, refuse(c, "%v", err)
+	if n, ok := p.GroupNames()[name]; ok {
+		return n, nil
 	}
-	return n, nil
+	if n, err := strconv.Atoi(name); err == nil && n >= 0 && n <= p.NumGroups() {
+		return n, nil
+	}
+	return 0, refuse(c, "no group %q in %s", name, short(p.String()))
 }
 
-func groupOrNone(m *regexp2.Match, n int) any {
-	g := m.GroupByNumber(n)
-	if g == nil || len(g.Captures) == 0 {
-		return nil
+func groupOrNone(m *pyre.Match, n int) any {
+	if s, ok := m.Group(n); ok {
+		return s
 	}
-	return g.String()
+	return nil
 }
 
 func regexFindAll(c *jinja.Call, in any) (any, error) {
@@ -133,22 +134,23 @@ func regexFindAll(c *jinja.Call, in any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ms, err := p.all(jinja.Str(in))
+	ms, err := p.FindAll(jinja.Str(in))
 	if err != nil {
 		return nil, refuse(c, "%v", err)
 	}
 	out := jinja.NewList()
 	for _, m := range ms {
-		switch n := m.GroupCount(); n {
+		t := make(jinja.Tuple, 0, p.NumGroups())
+		for i := 1; i <= p.NumGroups(); i++ {
+			g, _ := m.Group(i)
+			t = append(t, g)
+		}
+		switch len(t) {
+		case 0:
+			out.Items = append(out.Items, groupOrNone(m, 0))
 		case 1:
-			out.Items = append(out.Items, m.String())
-		case 2:
-			out.Items = append(out.Items, group(m, 1))
+			out.Items = append(out.Items, t[0])
 		default:
-			t := make(jinja.Tuple, 0, n-1)
-			for i := 1; i < n; i++ {
-				t = append(t, group(m, i))
-			}
 			out.Items = append(out.Items, t)
 		}
 	}
@@ -163,7 +165,7 @@ func regexEscape(c *jinja.Call, in any) (any, error) {
 	}
 	switch kind {
 	case "python":
-		return escapeChars(jinja.Str(in), "()[]{}?*+-|^$\\.&~# \t\n\r\v\f"), nil
+		return pyre.Escape(jinja.Str(in)), nil
 	case "posix_basic":
 		return escapeChars(jinja.Str(in), `\[].^$*`), nil
 	}

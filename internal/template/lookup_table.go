@@ -56,8 +56,8 @@ func lookINI(l *lookup) ([]any, error) {
 				if err != nil {
 					return nil, err
 				}
-				m, _ := p.find(e[0])
-				hit = m != nil && m.Index == 0
+				m, _ := p.Match(e[0])
+				hit = m != nil
 			}
 			if hit {
 				found = true

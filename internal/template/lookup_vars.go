@@ -74,7 +74,7 @@ func lookVarNames(l *lookup) ([]any, error) {
 			return nil, err
 		}
 		for _, name := range l.s.names() {
-			if m, _ := p.find(name); m != nil {
+			if m, _ := p.Search(name); m != nil {
 				out = append(out, name)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
+	"mageprov/internal/pyre"
 )
 
 // resultTests ask what became of a task; the value is what register: received.
@@ -173,24 +174,29 @@ func regexTest(kind string) jinja.Test {
 		if _, isText := in.(string); !isText && in != nil && isSequence(in) {
 			return false, refuse(c, "needs text, not %s", jinja.TypeName(in))
 		}
-		if how == "fullmatch" {
-			src = `(?:` + src + `)\Z`
-		}
 		p, err := regexOf(c, src, icase, multi)
 		if err != nil {
 			return false, err
 		}
-		m, err := p.find(jinja.Str(in))
+		var m *pyre.Match
+		switch how {
+		case "search":
+			m, err = p.Search(jinja.Str(in))
+		case "match": // the leftmost match stands at the start if any does
+			if m, err = p.Search(jinja.Str(in)); m != nil {
+				if start, _ := m.Span(0); start > 0 {
+					m = nil
+				}
+			}
+		case "fullmatch":
+			m, err = p.FullMatch(jinja.Str(in))
+		default:
+			return false, refuse(c, "match_type is %q (known: search, match, fullmatch)", how)
+		}
 		if err != nil {
 			return false, refuse(c, "%v", err)
 		}
-		switch how {
-		case "search":
-			return m != nil, nil
-		case "match", "fullmatch": // the leftmost match stands at the start if any does
-			return m != nil && m.Index == 0, nil
-		}
-		return false, refuse(c, "match_type is %q (known: search, match, fullmatch)", how)
+		return m != nil, nil
 	}
 }
 
