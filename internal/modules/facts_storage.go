@@ -14,7 +14,7 @@ func storageCollectors() []collector {
 		{"mounts", "hardware", []string{"mounts"}, mountFacts},
 		{"devices", "hardware", []string{"devices", "device_links"}, deviceFacts},
 		{"lvm", "hardware", []string{"lvm"}, func(_ context.Context, g *gathering) { g.facts["lvm"] = "N/A" }},
-		{"initiators", "network", []string{"iscsi_iqn", "hostnqn", "fibre_channel_wwn"}, initiatorFacts},
+		{"initiators", "", []string{"iscsi_iqn", "hostnqn", "fibre_channel_wwn"}, initiatorFacts},
 	}
 }
 
