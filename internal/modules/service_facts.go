@@ -2,6 +2,7 @@ package modules
 
 import (
 	"context"
+	"path"
 	"sort"
 	"strings"
 
@@ -37,7 +38,8 @@ func (m *serviceFacts) Check(ctx context.Context, n node.Reader) (module.Plan, e
 	if err != nil {
 		return module.Plan{}, err
 	}
-	parseServiceUnits(units, services)
+	active := map[string]bool{}
+	parseServiceUnits(units, services, active)
 	files, err := ask("list-unit-files", "--no-pager", "--no-legend", "--plain", "--full", "--type", "service", "--all")
 	if err != nil {
 		return module.Plan{}, err
@@ -47,8 +49,9 @@ func (m *serviceFacts) Check(ctx context.Context, n node.Reader) (module.Plan, e
 		if err != nil {
 			return module.Plan{}, err
 		}
-		parseServiceStates(out, services)
+		parseServiceStates(out, services, active)
 	}
+	addInitScripts(n, services, active)
 	return module.Plan{Return: map[string]any{"ansible_facts": map[string]any{"services": services}}}, nil
 }
 
@@ -60,7 +63,7 @@ func serviceFact(name, state, status string) map[string]any {
 func badState(s string) bool { return s == "not-found" || s == "masked" || s == "failed" }
 
 // parseServiceUnits reads "ssh.service loaded active running OpenBSD ..." lines.
-func parseServiceUnits(out string, services map[string]any) {
+func parseServiceUnits(out string, services map[string]any, active map[string]bool) {
 	for _, line := range strings.Split(out, "\n") {
 		f := strings.Fields(line)
 		if len(f) < 4 || !strings.HasSuffix(f[0], ".service") {
@@ -72,6 +75,7 @@ func parseServiceUnits(out string, services map[string]any) {
 				status = s
 			}
 		}
+		active[f[0]] = f[2] == "active"
 		if f[3] == "running" {
 			state = "running"
 		}
@@ -103,15 +107,32 @@ func parseServiceFiles(out string, services map[string]any) (idle []string) {
 }
 
 // parseServiceStates reads the blocks of systemctl show, one per unit.
-func parseServiceStates(out string, services map[string]any) {
+func parseServiceStates(out string, services map[string]any, active map[string]bool) {
 	for _, block := range strings.Split(out, "\n\n") {
 		props := parseSystemdShow(block)
 		names, _ := props["Names"].(string)
 		id, _ := props["Id"].(string)
 		for _, name := range append(strings.Fields(names), id) {
+			active[name] = active[name] || props["ActiveState"] == "active"
 			if s, ok := services[name].(map[string]any); ok && s["state"] == "unknown" {
 				s["state"] = props["ActiveState"]
 			}
 		}
+	}
+}
+
+// addInitScripts adds the scripts of /etc/init.d, which service --status-all
+// would list: under systemd a script's status is that of its unit.
+func addInitScripts(n node.Reader, services map[string]any, active map[string]bool) {
+	infos, _ := n.ReadDir("/etc/init.d")
+	for _, i := range infos {
+		if !i.IsRegular() || i.Mode&0o111 == 0 {
+			continue
+		}
+		name, state := path.Base(i.Path), "stopped"
+		if active[name+".service"] {
+			state = "running"
+		}
+		services[name] = map[string]any{"name": name, "state": state, "source": "sysv"}
 	}
 }

@@ -2,6 +2,7 @@ package modules
 
 import (
 	"context"
+	"path"
 	"strings"
 
 	"mageprov/internal/fault"
@@ -91,7 +92,9 @@ func (m *systemd) Check(ctx context.Context, n node.Reader) (module.Plan, error)
 	}
 	t.have = have
 	t.ret["status"] = t.have.status
-	t.planMask()
+	if err := t.planMask(n); err != nil {
+		return t.plan, err
+	}
 	if m.Enabled != nil {
 		if err := t.planEnabled(ctx, n); err != nil {
 			return t.plan, err
@@ -104,9 +107,14 @@ func (m *systemd) Check(ctx context.Context, n node.Reader) (module.Plan, error)
 }
 
 // planMask masks or unmasks. systemd masks units that do not exist, too.
-func (t *unitTask) planMask() {
+func (t *unitTask) planMask(n node.Reader) error {
 	if t.Masked == nil || *t.Masked == t.have.masked() || !*t.Masked && !t.have.found() {
-		return
+		return nil
+	}
+	own := unitDirs[0] + "/" + t.unit
+	if i, err := n.Lstat(own); *t.Masked && t.Scope == "system" && err == nil && i.IsRegular() {
+		return fault.New("unit %s cannot be masked: its own file lies at %s, where the mask would be", t.unit, own).
+			WithHint("remove that file, or move it to /usr/local/lib/systemd/system")
 	}
 	word, state := "mask", "masked"
 	if !*t.Masked {
@@ -115,6 +123,7 @@ func (t *unitTask) planMask() {
 	t.plan.Changes = append(t.plan.Changes, t.change(word+" "+t.unit, t.argv(word, t.unit), func(w node.Writer) {
 		w.Assume("unit-enabled", t.unit, state)
 	}))
+	return nil
 }
 
 func (t *unitTask) planEnabled(ctx context.Context, n node.Reader) error {
@@ -245,9 +254,10 @@ func firstLine(s string) string {
 // missing is the error for a unit that is nowhere.
 func (t *unitTask) missing(ctx context.Context, n node.Reader) error {
 	err := fault.New("could not find the requested service %s", t.Name)
-	names, qerr := unitFiles(ctx, n, t.argv())
-	if near := fault.Nearest(t.unit, names); qerr == nil && near != "" {
-		return err.WithHint("did you mean %s?", near)
+	suffix := path.Ext(t.unit)
+	names, qerr := unitFiles(ctx, n, t.argv(), suffix)
+	if near := fault.Nearest(strings.TrimSuffix(t.unit, suffix), names); qerr == nil && near != "" {
+		return err.WithHint("did you mean %s?", near+suffix)
 	}
 	return err.WithHint("no unit %s is known to systemd: is its package installed? After adding a unit file set daemon_reload: true", t.unit)
 }

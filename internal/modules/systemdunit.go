@@ -196,8 +196,8 @@ func parseSystemdShow(out string) map[string]any {
 	return status
 }
 
-// unitFiles lists the names of all unit files.
-func unitFiles(ctx context.Context, n node.Reader, systemctl []string) ([]string, error) {
+// unitFiles lists the unit files of one type, without their suffix.
+func unitFiles(ctx context.Context, n node.Reader, systemctl []string, suffix string) ([]string, error) {
 	argv := append(append([]string(nil), systemctl...), "list-unit-files", "--no-legend", "--no-pager", "--plain")
 	res, err := n.Query(ctx, node.Command{Argv: argv, Env: systemdEnv()})
 	if err != nil {
@@ -205,8 +205,8 @@ func unitFiles(ctx context.Context, n node.Reader, systemctl []string) ([]string
 	}
 	var names []string
 	for _, line := range strings.Split(cleanText(res.Stdout), "\n") {
-		if f := strings.Fields(line); len(f) > 0 {
-			names = append(names, f[0])
+		if f := strings.Fields(line); len(f) > 0 && strings.HasSuffix(f[0], suffix) {
+			names = append(names, strings.TrimSuffix(f[0], suffix))
 		}
 	}
 	return names, nil
