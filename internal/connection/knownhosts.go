@@ -142,8 +142,8 @@ func (k knownHosts) revoked(key ssh.PublicKey) bool {
 }
 
 // algorithms orders what is asked of the server so that it shows a key that is
-// known already: a server with several keys must not look changed. nil is the
-// library's order.
+// known already: a server with several keys must not look changed. Certificates
+// are asked for only where there is an authority to judge them by.
 func (k knownHosts) algorithms(names []string) []string {
 	all := ssh.SupportedAlgorithms().HostKeys
 	var first []string
@@ -161,9 +161,6 @@ func (k knownHosts) algorithms(names []string) []string {
 		for _, e := range k.find("", name) {
 			take(func(a string) bool { return keyTypeOf(a) == e.key.Type() })
 		}
-	}
-	if len(first) == 0 {
-		return nil
 	}
 	take(func(a string) bool { return !strings.Contains(a, "-cert-v01@") })
 	seen, out := map[string]bool{}, []string(nil)

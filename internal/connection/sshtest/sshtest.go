@@ -57,6 +57,7 @@ func Start(t testing.TB, o Options) *Server {
 	KeyGen(t, "-t", "ed25519", "-f", s.Key)
 	pub := Read(t, s.Key+".pub")
 	Write(t, filepath.Join(dir, "authorized_keys"), pub)
+	os.Chmod(filepath.Join(dir, "authorized_keys"), 0o644)
 	if o.HostKeys == nil {
 		o.HostKeys = []string{"ed25519"}
 	}
