@@ -1,10 +1,6 @@
 package jinja
 
-import (
-	"context"
-
-	"mageprov/internal/fault"
-)
+import "context"
 
 // Filter is `value | name(args)`: c.Args holds what stands in the parentheses.
 // Values that reach it are forced and free of Text, Deferred and Mapping.
@@ -32,14 +28,10 @@ type Env struct {
 
 	// DoubleBackslash keeps backslashes in string literals of expressions as they
 	// stand ('\1' is a backslash and a 1), as Ansible does for playbook strings.
+	// It holds for {{ }} and bare expressions, not inside {% %}.
 	DoubleBackslash bool
 
 	// delimiters, empty for the usual ones (a `#jinja2:` header can set them)
 	BlockStart, BlockEnd, VariableStart, VariableEnd, CommentStart, CommentEnd string
 	LineStatementPrefix, LineCommentPrefix                                     string
 }
-
-// parsedCache holds the syntax tree of a Text.
-type parsedCache struct{}
-
-var _ = fault.Place{}

@@ -92,6 +92,8 @@ type Call struct {
 	Kwargs []Kwarg
 	Place  fault.Place
 	Name   string // as written, for messages
+
+	state *state // nil outside of a rendering
 }
 
 // Kwarg is one keyword argument.
