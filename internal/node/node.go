@@ -30,6 +30,12 @@ type Info struct {
 	Target string // of a symbolic link
 }
 
+// The type bits of what is neither regular nor special.
+const (
+	DirType  = fs.ModeDir
+	LinkType = fs.ModeSymlink
+)
+
 // IsDir, IsRegular and IsLink tell the common types.
 func (i Info) IsDir() bool     { return i.Type == fs.ModeDir }
 func (i Info) IsRegular() bool { return i.Type == 0 }

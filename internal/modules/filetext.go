@@ -1,0 +1,147 @@
+package modules
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/sha1"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"mageprov/internal/module"
+	"mageprov/internal/node"
+)
+
+// maxDiff is the size of the largest file that is shown in a diff; Ansible's.
+const maxDiff = 104448
+
+// diffText gives a file's content for a diff, or why it is not shown.
+func diffText(which string, content []byte) string {
+	switch {
+	case len(content) > maxDiff:
+		return fmt.Sprintf("diff skipped: %s file size is greater than %d\n", which, maxDiff)
+	case bytes.IndexByte(content, 0) >= 0:
+		return fmt.Sprintf("diff skipped: %s file appears to be binary\n", which)
+	}
+	return string(content)
+}
+
+// diffTexts gives both sides; when one cannot be shown the other is not either.
+func diffTexts(before, after []byte) (string, string) {
+	if len(after) > maxDiff || bytes.IndexByte(after, 0) >= 0 {
+		return "", diffText("source", after)
+	}
+	if len(before) > maxDiff || bytes.IndexByte(before, 0) >= 0 {
+		return diffText("destination", before), ""
+	}
+	return string(before), string(after)
+}
+
+// textEdit is what lineinfile, blockinfile and replace share: a file is read,
+// its text changed, and written back.
+type textEdit struct {
+	args     FileArgs
+	path     string // as the user wrote it
+	backup   bool
+	validate string
+}
+
+// open reads the file. A nil Info: it is not there.
+func (e textEdit) open(n node.Reader) (*node.Info, []byte, error) {
+	i, err := statOrNil(n, e.path)
+	if err != nil || i == nil {
+		return nil, nil, err
+	}
+	if i.IsDir() {
+		return nil, nil, &module.Failure{Msg: fmt.Sprintf("Path %s is a directory !", e.path), Return: map[string]any{"rc": int64(256)}}
+	}
+	b, err := n.ReadFile(e.path)
+	return i, b, err
+}
+
+// plan gives the steps from before to after. old is nil for a new file.
+func (e textEdit) plan(n node.Reader, old *node.Info, before, after []byte, ret map[string]any) (module.Plan, error) {
+	p := module.Plan{Return: ret}
+	argv, err := validation(e.validate)
+	if err != nil {
+		return p, err
+	}
+	real := realPath(n, e.path)
+	have := newFile(n, real)
+	if old != nil {
+		have = *old
+	}
+	if old == nil || !bytes.Equal(before, after) {
+		c, err := e.write(n, real, old, have, argv, after, ret)
+		if err != nil {
+			return p, err
+		}
+		c.Before, c.After = diffTexts(before, after)
+		p.Changes = append(p.Changes, c)
+	}
+	if old != nil {
+		attrs, err := e.args.changes(n, real, have)
+		if err != nil {
+			return p, err
+		}
+		p.Changes = append(p.Changes, attrs...)
+	}
+	return p, nil
+}
+
+// write is the step that puts the new text in place, mode and owner with it.
+func (e textEdit) write(n node.Reader, real string, old *node.Info, have node.Info, argv []string, after []byte, ret map[string]any) (module.Change, error) {
+	w, err := e.args.wish(n, have)
+	if err != nil {
+		return module.Change{}, err
+	}
+	opts := e.args.writeOptions(w)
+	opts.Validate = argv
+	what, save := "create "+e.path, ""
+	if old != nil {
+		what = "edit " + e.path
+		if e.backup {
+			save = backupName(n, real)
+			ret["backup"], ret["backup_file"] = save, save
+		}
+	}
+	return module.Change{What: what, BeforeName: e.path + " (content)", AfterName: e.path + " (content)",
+		Apply: func(ctx context.Context, nw node.Writer) error {
+			if save != "" {
+				if err := backup(ctx, nw, real, save); err != nil {
+					return err
+				}
+			}
+			return nw.WriteFile(ctx, real, bytes.NewReader(after), opts)
+		}}, nil
+}
+
+// sha1Of gives the checksum that Ansible returns for files.
+func sha1Of(r io.Reader) (string, error) {
+	h := sha1.New()
+	_, err := io.Copy(h, r)
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+// fileSHA1 gives the checksum of a file of the node.
+func fileSHA1(n node.Reader, p string) (string, error) {
+	f, err := n.Open(p)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return sha1Of(f)
+}
+
+// fileMD5 gives the md5sum that Ansible still returns beside it.
+func fileMD5(n node.Reader, p string) (string, error) {
+	f, err := n.Open(p)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := md5.New()
+	_, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), err
+}
