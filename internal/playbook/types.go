@@ -88,6 +88,7 @@ type Role struct {
 	Handlers               []Node
 	ArgumentSpec           any    // meta/argument_specs.yml for the entry point, nil if none
 	DefaultsFile, VarsFile string // for explain
+	TasksFile              string // the file Tasks came from, "" if the role has none
 }
 
 // Node is a *Task or a *Block.
@@ -146,6 +147,7 @@ type LoopControl struct {
 	Label             any
 	Pause             any
 	Extended          any
+	ExtendedAllitems  any
 	BreakWhen         []any
 }
 
