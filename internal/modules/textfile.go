@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strings"
 
 	"mageprov/internal/module"
@@ -46,17 +45,11 @@ func rewriteText(path, before, after string, exists bool, mode uint32) module.Ch
 
 // keepCopy is the step before rewriteText that backup: asks for. It gives the
 // name of the copy too.
-func keepCopy(n node.Reader, path, content string) (string, module.Change) {
-	name := fmt.Sprintf("%s.%d.%s~", path, os.Getpid(), n.Now().Format("2006-01-02@15:04:05"))
+func keepCopy(n node.Reader, path string) (string, module.Change) {
+	name := backupName(n, path)
 	return name, module.Change{
 		What: "keep a copy in " + name, Quiet: true,
-		Apply: func(ctx context.Context, w node.Writer) error {
-			o := node.Keep()
-			if info, err := w.Stat(path); err == nil {
-				o.Mode, o.UID, o.GID = &info.Mode, info.UID, info.GID
-			}
-			return w.WriteFile(ctx, name, strings.NewReader(content), o)
-		},
+		Apply: func(ctx context.Context, w node.Writer) error { return backup(ctx, w, path, name) },
 	}
 }
 
