@@ -1,0 +1,47 @@
+package worker
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestSessionDir(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "private")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{"session-999999999-x", "session-1-alive", "worker-abc"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := sessionDir(dir)
+	if err != nil || filepath.Dir(got) != dir {
+		t.Fatalf("%s %v", got, err)
+	}
+	if fi, err := os.Stat(got); err != nil || fi.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", fi, err)
+	}
+	for d, want := range map[string]bool{"session-999999999-x": false, "session-1-alive": true, "worker-abc": true} {
+		if _, err := os.Stat(filepath.Join(dir, d)); (err == nil) != want {
+			t.Errorf("%s is there: %v, want %v", d, err == nil, want)
+		}
+	}
+	// A directory that others can enter is not used.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	if got, err := sessionDir(dir); err != nil || !strings.HasPrefix(got, os.Getenv("TMPDIR")) {
+		t.Errorf("%s %v", got, err)
+	}
+}
+
+func TestIdentify(t *testing.T) {
+	path, build, err := identify()
+	if err != nil || len(build) != 64 || !filepath.IsAbs(path) {
+		t.Errorf("%s %s %v", path, build, err)
+	}
+}
