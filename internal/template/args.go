@@ -270,6 +270,3 @@ func fullNames(name string) []string {
 	}
 	return out
 }
-
-// splitDots cuts "a.b.c".
-func splitDots(s string) []string { return strings.Split(s, ".") }

@@ -2,6 +2,7 @@ package template
 
 import (
 	"slices"
+	"strings"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
@@ -27,7 +28,7 @@ func combine(c *jinja.Call, in any) (any, error) {
 			WithHint("%s", fault.DidYouMean(m.lists, listMerges))
 	}
 	out := jinja.NewDict()
-	for _, x := range flat(nil, append([]any{in}, a.rest...), -1, true) {
+	for _, x := range flat(nil, append([]any{in}, a.rest...), 1, true) {
 		d, err := mapping(c, x)
 		if err != nil {
 			return nil, err
@@ -162,6 +163,19 @@ func subelements(c *jinja.Call, in any) (any, error) {
 	return pairUp(c, in, a.vals["subelements"], skip)
 }
 
+// pathOf reads "a.b" or a list of keys.
+func pathOf(v any) []any {
+	s, ok := v.(string)
+	if !ok {
+		return oneOrMany(v)
+	}
+	var keys []any
+	for _, k := range strings.Split(s, ".") {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
 func pairUp(c *jinja.Call, in, path any, skip bool) (*jinja.List, error) {
 	var outer []any
 	if d, ok := in.(*jinja.Dict); ok {
@@ -173,14 +187,7 @@ func pairUp(c *jinja.Call, in, path any, skip bool) (*jinja.List, error) {
 	} else {
 		return nil, refuse(c, "needs a list or a dictionary, not %s", jinja.TypeName(in))
 	}
-	var keys []any
-	if s, ok := path.(string); ok {
-		for _, k := range splitDots(s) {
-			keys = append(keys, k)
-		}
-	} else {
-		keys = oneOrMany(path)
-	}
+	keys := pathOf(path)
 	out := jinja.NewList()
 	for _, el := range outer {
 		var v any = el

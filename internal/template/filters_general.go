@@ -1,9 +1,11 @@
 package template
 
 import (
+	"encoding/json"
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/jmespath/go-jmespath"
@@ -33,7 +35,7 @@ func jsonQuery(c *jinja.Call, in any) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	q, err := jmespath.Compile(expr)
+	q, err := jmespath.Compile(quoteLiterals(expr))
 	if err != nil {
 		return nil, refuse(c, "%v in %s", err, short(expr)).(*fault.Error).
 			WithHint("literals are quoted with backticks or single quotes: [?name=='x']")
@@ -49,6 +51,20 @@ func jsonQuery(c *jinja.Call, in any) (any, error) {
 	}
 	return o.value(r), nil
 }
+
+// quoteLiterals makes texts of the literals in backticks that are no JSON:
+// `web` for "web" is how most playbooks write them.
+func quoteLiterals(expr string) string {
+	return literal.ReplaceAllStringFunc(expr, func(l string) string {
+		if l[0] != '`' || json.Valid([]byte(strings.ReplaceAll(l[1:len(l)-1], "\\`", "`"))) {
+			return l
+		}
+		return "`" + strconv.Quote(strings.TrimSpace(l[1:len(l)-1])) + "`"
+	})
+}
+
+// literal matches everything quoted, so that backticks inside of texts do not count.
+var literal = regexp.MustCompile("'(?:[^'\\\\]|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*\"|`(?:[^`\\\\]|\\\\.)*`")
 
 // hashKey finds the keys of a multi-select hash in an expression.
 var hashKey = regexp.MustCompile(`[{,]\s*"?([A-Za-z0-9_-]+)"?\s*:`)

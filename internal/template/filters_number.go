@@ -56,6 +56,9 @@ func rootFilter(c *jinja.Call, in any) (any, error) {
 		return math.Sqrt(x), nil
 	}
 	r := math.Pow(x, 1/base)
+	if whole := math.Round(r); math.Pow(whole, base) == x {
+		return whole, nil // Pow is off by a digit where C's is not
+	}
 	if math.IsNaN(r) {
 		return nil, refuse(c, "math domain error: %s", jinja.Repr(in))
 	}

@@ -75,16 +75,8 @@ func comment(c *jinja.Call, in any) (any, error) {
 	if prefix != "" {
 		b.WriteString(strings.Repeat(prefix+newline, max(0, prefixes)))
 	}
-	for i, line := range strings.Split(jinja.Str(in), newline) {
-		if i > 0 {
-			b.WriteString(newline)
-		}
-		if line == "" {
-			b.WriteString(bare)
-		} else {
-			b.WriteString(decoration + line)
-		}
-	}
+	body := decoration + strings.ReplaceAll(jinja.Str(in), newline, newline+decoration)
+	b.WriteString(strings.ReplaceAll(body, decoration+newline, bare+newline))
 	if postfix != "" {
 		b.WriteString(strings.Repeat(newline+postfix, max(0, postfixes)))
 	}
@@ -178,7 +170,7 @@ func humanReadable(c *jinja.Call, in any) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	if !ok {
+	if _, isText := in.(string); !ok || isText {
 		return nil, refuse(c, "cannot interpret %s as a number", jinja.Repr(in))
 	}
 	base := "Bytes"

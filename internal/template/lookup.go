@@ -137,7 +137,7 @@ func callLookup(c *jinja.Call, wantlist bool) (any, error) {
 	}
 	switch len(out) {
 	case 0:
-		return "", nil
+		return jinja.NewList(), nil
 	case 1:
 		return out[0], nil
 	}

@@ -16,7 +16,7 @@ var listPlugins = map[string]plugin{
 	"list":          func(l *lookup) ([]any, error) { return l.terms, nil },
 	"dict":          lookDict,
 	"nested":        lookNested,
-	"cartesian":     lookCartesian,
+	"cartesian":     lookNested,
 	"together":      lookTogether,
 	"sequence":      lookSequence,
 	"indexed_items": lookIndexed,
@@ -52,28 +52,13 @@ func lookNested(l *lookup) ([]any, error) {
 	if len(l.terms) == 0 {
 		return nil, refuse(l.c, "needs at least one list")
 	}
-	return l.choices(true)
-}
-
-func lookCartesian(l *lookup) ([]any, error) {
-	if len(l.terms) == 0 {
-		return nil, refuse(l.c, "needs at least one list")
-	}
-	return l.choices(true)
-}
-
-func (l *lookup) choices(flatten bool) ([]any, error) {
 	all, err := cartesian(l.c, asLists(l.terms))
 	if err != nil {
 		return nil, err
 	}
 	out := make([]any, len(all.Items))
 	for i, t := range all.Items {
-		items := []any(t.(jinja.Tuple))
-		if flatten {
-			items = flat(nil, items, -1, false)
-		}
-		out[i] = &jinja.List{Items: items}
+		out[i] = &jinja.List{Items: flat(nil, t.(jinja.Tuple), -1, false)}
 	}
 	return out, nil
 }
@@ -103,11 +88,10 @@ func lookIndexed(l *lookup) ([]any, error) {
 }
 
 func lookRandom(l *lookup) ([]any, error) {
-	terms := flat(nil, l.terms, 1, false)
-	if len(terms) == 0 {
+	if len(l.terms) == 0 {
 		return nil, nil
 	}
-	return []any{terms[rand.IntN(len(terms))]}, nil
+	return []any{l.terms[rand.IntN(len(l.terms))]}, nil
 }
 
 // lookSubelements takes a list, the key of a list below, and {skip_missing: bool}.
@@ -140,10 +124,27 @@ func lookSubelements(l *lookup) ([]any, error) {
 		return nil, err
 	}
 	out := make([]any, len(pairs.Items))
+	keys := pathOf(l.terms[1])
 	for i, p := range pairs.Items {
-		out[i] = &jinja.List{Items: p.(jinja.Tuple)}
+		pair := p.(jinja.Tuple)
+		out[i] = jinja.NewList(withoutPath(pair[0], keys), pair[1])
 	}
 	return out, nil
+}
+
+// withoutPath copies the element without its list, as with_subelements gives it.
+func withoutPath(v any, keys []any) any {
+	d, ok := v.(*jinja.Dict)
+	if !ok {
+		return v
+	}
+	c := d.Clone()
+	if len(keys) == 1 {
+		c.Delete(keys[0])
+	} else if below, ok := c.Get(keys[0]); ok {
+		c.Set(keys[0], withoutPath(below, keys[1:]))
+	}
+	return c
 }
 
 // values gives the elements of a list or the values of a dictionary.

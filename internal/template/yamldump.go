@@ -24,7 +24,7 @@ type yamlOptions struct {
 // yamlDepth bounds nesting: what is deeper is a list that contains itself.
 const yamlDepth = 200
 
-// dumpYAML writes v byte for byte as PyYAML does, since files that Ansible
+// dumpYAML writes v byte for byte as PyYAML with libyaml does, since files that Ansible
 // wrote must not change when this program writes them again.
 func dumpYAML(v any, o yamlOptions) (string, error) {
 	w := &yamlWriter{o: o, indent: -1, whitespace: true, indention: true, step: 2, width: 80}
@@ -37,11 +37,11 @@ func dumpYAML(v any, o yamlOptions) (string, error) {
 	if o.Start {
 		w.indicator("---", true, false, false)
 	}
-	if err := w.node(v, standing{root: true}, 0); err != nil {
+	if err := w.node(v, standing{}, 0); err != nil {
 		return "", err
 	}
 	w.newIndent()
-	if o.End || w.open {
+	if o.End {
 		w.indicator("...", true, false, false)
 		w.newIndent()
 	}
@@ -49,7 +49,7 @@ func dumpYAML(v any, o yamlOptions) (string, error) {
 }
 
 // standing is where a node stands.
-type standing struct{ root, mapping, key bool }
+type standing struct{ mapping, key bool }
 
 // yamlWriter keeps track of the column and of what stands before it in the
 // line, because line folding and compact nesting ("- - a") depend on them.
@@ -62,7 +62,6 @@ type yamlWriter struct {
 	column      int
 	whitespace  bool // the last thing written was a blank
 	indention   bool // only blanks and indicators so far in this line
-	open        bool // the document ends with a plain scalar and needs "..."
 }
 
 func (w *yamlWriter) put(s string) {
@@ -94,7 +93,6 @@ func (w *yamlWriter) indicator(s string, spaced, whitespace, indention bool) {
 	w.whitespace = whitespace
 	w.indention = w.indention && indention
 	w.put(s)
-	w.open = false
 }
 
 // deeper sets the indent for a collection and returns the one to go back to.

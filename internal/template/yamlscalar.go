@@ -79,15 +79,13 @@ func analyse(s string, ascii bool) traits {
 	return traits{multiline: breaks, flowPlain: plain && !flow, blkPlain: plain && !block, single: !breakSpace && !odd}
 }
 
-// printable says whether r may stand in a file as it is.
+// printable says whether r may stand in a file as it is. Characters beyond the
+// first 65536 may not: libyaml, which Ansible uses, is that careful.
 func printable(r rune, ascii bool) bool {
 	if r == '\n' || r >= 0x20 && r <= 0x7e {
 		return true
 	}
-	if ascii || r == '\ufeff' {
-		return false
-	}
-	return r == 0x85 || r >= 0xa0 && r <= 0xd7ff || r >= 0xe000 && r <= 0xfffd || r >= 0x10000 && r < 0x10ffff
+	return !ascii && r != 0xfeff && (r >= 0xa0 && r <= 0xd7ff || r >= 0xe000 && r <= 0xfffd)
 }
 
 // scalar writes a scalar in the first style that can hold it: plain, single
@@ -95,13 +93,15 @@ func printable(r rune, ascii bool) bool {
 func (w *yamlWriter) scalar(s string, isText bool, at standing) {
 	t := analyse(s, w.o.ASCII)
 	fold := !at.key
+	old := w.deeper(true, false) // where the lines of a folded scalar begin
+	defer func() { w.indent = old }()
 	plain := t.blkPlain
 	if w.flow > 0 {
 		plain = t.flowPlain
 	}
 	switch {
 	case plain && !(isText && notText.MatchString(s)) && !(at.key && (s == "" || t.multiline)):
-		w.plain(s, fold, at.root)
+		w.plain(s, fold)
 	case t.single && !(at.key && t.multiline):
 		w.singleQuoted(s, fold)
 	default:
@@ -111,8 +111,7 @@ func (w *yamlWriter) scalar(s string, isText bool, at standing) {
 
 // plain writes text without quotes; a line that is too long ends at the next
 // single blank.
-func (w *yamlWriter) plain(s string, fold, root bool) {
-	w.open = root
+func (w *yamlWriter) plain(s string, fold bool) {
 	if s == "" {
 		return
 	}
@@ -190,41 +189,32 @@ var doubleEscapes = map[rune]string{
 func (w *yamlWriter) doubleQuoted(s string, fold bool) {
 	w.indicator(`"`, true, false, false)
 	rs := []rune(s)
-	start := 0
-	for end := 0; end <= len(rs); end++ {
-		escape := end < len(rs) && mustEscape(rs[end], w.o.ASCII)
-		if (end == len(rs) || escape) && start < end {
-			w.put(string(rs[start:end]))
-			start = end
-		}
-		if escape {
-			w.put(escaped(rs[end]))
-			start = end + 1
-		}
-		if end > 0 && end < len(rs)-1 && (rs[end] == ' ' || start >= end) && w.column+(end-start) > w.width && fold {
-			if start < end {
-				w.put(string(rs[start:end]))
-				start = end
+	spaces := false
+	for i, r := range rs {
+		switch {
+		case mustEscape(r, w.o.ASCII):
+			w.put(escaped(r))
+			spaces = false
+		case r == ' ':
+			if fold && !spaces && w.column > w.width && i > 0 && i < len(rs)-1 {
+				w.newIndent()
+				if rs[i+1] == ' ' {
+					w.put(`\`)
+				}
+			} else {
+				w.put(" ")
 			}
-			w.put(`\`)
-			w.newIndent()
-			w.whitespace, w.indention = false, false
-			if rs[start] == ' ' {
-				w.put(`\`)
-			}
+			spaces = true
+		default:
+			w.put(string(r))
+			spaces = false
 		}
 	}
 	w.indicator(`"`, false, false, false)
 }
 
 func mustEscape(r rune, ascii bool) bool {
-	switch {
-	case r == '"', r == '\\', r == 0x85, r == 0x2028, r == 0x2029, r == 0xfeff:
-		return true
-	case r >= 0x20 && r <= 0x7e:
-		return false
-	}
-	return ascii || !(r >= 0xa0 && r <= 0xd7ff || r >= 0xe000 && r <= 0xfffd)
+	return !printable(r, ascii) || r == '"' || r == '\\' || isBreak(r)
 }
 
 func escaped(r rune) string {
