@@ -7,11 +7,6 @@ import (
 	"mageprov/internal/fault"
 )
 
-// attributed is an object of the engine that has attributes: loop, namespace, module.
-type attributed interface {
-	attr(name string) (any, bool)
-}
-
 // GetAttr is `v.name`: an entry of a dictionary or a method; *Undefined where there is none.
 func GetAttr(ctx context.Context, v any, name string) (any, error) {
 	return bare(ctx).attr(v, name, loc{})
@@ -54,8 +49,8 @@ func (s *state) attr(v any, name string, at loc) (any, error) {
 		if len(x) == 2 && name == "list" {
 			return x[1], nil
 		}
-	case attributed:
-		if e, ok := x.attr(name); ok {
+	case Object:
+		if e, ok := x.Attr(name); ok {
 			return e, nil
 		}
 	}
@@ -117,8 +112,8 @@ func (s *state) item(v, key any, at loc) (any, error) {
 		}
 	}
 	if name, ok := key.(string); ok {
-		if a, ok := v.(attributed); ok {
-			if e, ok := a.attr(name); ok {
+		if a, ok := v.(Object); ok {
+			if e, ok := a.Attr(name); ok {
 				return e, nil
 			}
 		}

@@ -41,9 +41,6 @@ func NewEnv() *Env {
 	return e
 }
 
-// Uses lists free variables, filters and tests with their places, for lint.
-func (e *Env) Uses(t *Text) (names, filters, tests []Name, err error) { return nil, nil, nil, nil }
-
 // Hashable says whether v can be a key of a Dict.
 func Hashable(v any) bool {
 	switch v := v.(type) {

@@ -19,7 +19,7 @@ type boundMethod struct {
 // Call calls the method.
 func (m *boundMethod) Call(c *Call) (any, error) { return m.f(c, m.self) }
 
-func (m *boundMethod) typeName() string { return "builtin_function_or_method" }
+func (m *boundMethod) TypeName() string { return "builtin_function_or_method" }
 
 // call computes the arguments of a call.
 func (s *state) call(a *argList, at loc, name string) (*Call, error) {

@@ -170,10 +170,11 @@ func (s *state) operand(op string, x expr) (any, error) {
 
 func (s *state) compare(op string, a, b any, at loc) (bool, error) {
 	switch op {
-	case "==":
-		return Equal(a, b), nil
-	case "!=":
-		return !Equal(a, b), nil
+	case "==", "!=":
+		if v, ok, err := operate("==", a, b); ok || err != nil {
+			return Truth(v) == (op == "=="), locate(err, at)
+		}
+		return Equal(a, b) == (op == "=="), nil
 	case "in", "not in":
 		in, err := s.contains(b, a)
 		return in == (op == "in"), locate(err, at)
@@ -187,6 +188,9 @@ func order(op string, a, b any) (bool, error) {
 	if isNumber(a) && isNumber(b) {
 		c, ok := compareNumbers(a, b)
 		return ok && holds(op, c), nil
+	}
+	if v, ok, err := operate(op, a, b); ok || err != nil {
+		return Truth(v), err
 	}
 	c, err := compareOp(a, b, op)
 	return err == nil && holds(op, c), err

@@ -260,6 +260,7 @@ func (s *state) assign(target expr, v any, at loc) error {
 // namespace is what namespace() gives: attributes that inner scopes may set.
 type namespace struct{ vars *Dict }
 
-func (n *namespace) attr(name string) (any, bool) { return n.vars.Get(name) }
-func (n *namespace) typeName() string             { return "Namespace" }
+// Attr implements Object.
+func (n *namespace) Attr(name string) (any, bool) { return n.vars.Get(name) }
+func (n *namespace) TypeName() string             { return "Namespace" }
 func (n *namespace) String() string               { return "<Namespace " + Repr(n.vars) + ">" }

@@ -393,8 +393,8 @@ func filterAttr(c *Call, v any) (any, error) {
 	if p.err != nil {
 		return nil, p.err
 	}
-	if a, ok := v.(attributed); ok {
-		if x, ok := a.attr(name); ok {
+	if a, ok := v.(Object); ok {
+		if x, ok := a.Attr(name); ok {
 			return x, nil
 		}
 	}

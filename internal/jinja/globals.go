@@ -73,9 +73,10 @@ func globalCycler(c *Call) (any, error) {
 	return &cycler{items: c.Args}, nil
 }
 
-func (*cycler) typeName() string { return "Cycler" }
+func (*cycler) TypeName() string { return "Cycler" }
 
-func (y *cycler) attr(name string) (any, bool) {
+// Attr implements Object.
+func (y *cycler) Attr(name string) (any, bool) {
 	switch name {
 	case "current":
 		return y.items[y.i], true

@@ -89,7 +89,8 @@ func (b *superBlock) Call(*Call) (any, error) {
 	return w.text(), err
 }
 
-func (b *superBlock) attr(name string) (any, bool) {
+// Attr implements Object.
+func (b *superBlock) Attr(name string) (any, bool) {
 	if name == "super" && b.i < len(b.chain) {
 		return &superBlock{b.s, b.chain, b.i + 1, b.from}, true
 	}
@@ -99,7 +100,8 @@ func (b *superBlock) attr(name string) (any, bool) {
 // selfBlocks is `self`: its attributes are the blocks of the template.
 type selfBlocks struct{ s *state }
 
-func (b *selfBlocks) attr(name string) (any, bool) {
+// Attr implements Object.
+func (b *selfBlocks) Attr(name string) (any, bool) {
 	chain := b.s.blocks[name]
 	if len(chain) == 0 {
 		return nil, false
@@ -162,7 +164,8 @@ type module struct {
 	text  string
 }
 
-func (m *module) attr(name string) (any, bool) {
+// Attr implements Object.
+func (m *module) Attr(name string) (any, bool) {
 	if strings.HasPrefix(name, "_") {
 		return nil, false
 	}
@@ -174,7 +177,7 @@ func (m *module) attr(name string) (any, bool) {
 	return nil, false
 }
 
-func (m *module) typeName() string { return "TemplateModule" }
+func (m *module) TypeName() string { return "TemplateModule" }
 func (m *module) String() string   { return m.text }
 
 func (x *importStmt) exec(s *state, _ *output) error {
@@ -204,7 +207,7 @@ func (x *importStmt) exec(s *state, _ *output) error {
 		return nil
 	}
 	for _, n := range x.names {
-		got, ok := m.attr(n[0])
+		got, ok := m.Attr(n[0])
 		if !ok {
 			got = &Undefined{Name: n[0], Msg: "the template '" + m.name + "' does not export '" + n[0] + "'", Place: x.place()}
 		}

@@ -117,7 +117,7 @@ type loop struct {
 }
 
 func (*loop) engineCallable()  {}
-func (*loop) typeName() string { return "LoopContext" }
+func (*loop) TypeName() string { return "LoopContext" }
 
 // Call is loop(items).
 func (l *loop) Call(c *Call) (any, error) {
@@ -127,7 +127,8 @@ func (l *loop) Call(c *Call) (any, error) {
 	return l.again(c)
 }
 
-func (l *loop) attr(name string) (any, bool) {
+// Attr implements Object.
+func (l *loop) Attr(name string) (any, bool) {
 	n := len(l.items)
 	switch name {
 	case "index":

@@ -10,10 +10,11 @@ type macro struct {
 }
 
 func (*macro) engineCallable()  {}
-func (*macro) typeName() string { return "Macro" }
+func (*macro) TypeName() string { return "Macro" }
 func (m *macro) String() string { return "<Macro " + reprString(m.def.name) + ">" }
 
-func (m *macro) attr(name string) (any, bool) {
+// Attr implements Object.
+func (m *macro) Attr(name string) (any, bool) {
 	switch name {
 	case "name":
 		return m.def.name, true

@@ -14,6 +14,9 @@ func binary(op string, a, b any) (any, error) {
 	if isNumber(a) && isNumber(b) {
 		return arith(op, a, b)
 	}
+	if v, ok, err := operate(op, a, b); ok || err != nil {
+		return v, err
+	}
 	switch op {
 	case "+":
 		return add(a, b)
@@ -30,6 +33,19 @@ func binary(op string, a, b any) (any, error) {
 		}
 	}
 	return nil, operandError(op, a, b)
+}
+
+// operate asks the operands themselves.
+func operate(op string, a, b any) (any, bool, error) {
+	if x, is := a.(Operand); is {
+		if v, ok, err := x.Operate(op, b, false); ok || err != nil {
+			return v, true, err
+		}
+	}
+	if y, is := b.(Operand); is {
+		return y.Operate(op, a, true)
+	}
+	return nil, false, nil
 }
 
 func operandError(op string, a, b any) error {

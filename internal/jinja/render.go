@@ -21,23 +21,9 @@ type parsed struct {
 	next    *parsed
 }
 
-// parse gives the tree of t, from the cache if it can.
+// parse gives the tree of t, every filter and test of which e knows.
 func (e *Env) parse(t *Text, asExpr bool) (*tree, error) {
-	syn := e.syntaxOf(asExpr)
-	p := t.cache.head.Load()
-	for p != nil && p.syn != syn {
-		p = p.next
-	}
-	if p == nil {
-		p = &parsed{syn: syn}
-		p.tree, p.err = parseText(t, syn)
-		for {
-			p.next = t.cache.head.Load()
-			if t.cache.head.CompareAndSwap(p.next, p) {
-				break
-			}
-		}
-	}
+	p := cached(t, e.syntaxOf(asExpr))
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -48,6 +34,30 @@ func (e *Env) parse(t *Text, asExpr bool) (*tree, error) {
 		p.checked.Store(e)
 	}
 	return p.tree, nil
+}
+
+func parseCached(t *Text, syn syntax) (*tree, error) {
+	p := cached(t, syn)
+	return p.tree, p.err
+}
+
+// cached parses t once for each set of delimiters and settings.
+func cached(t *Text, syn syntax) *parsed {
+	p := t.cache.head.Load()
+	for p != nil && p.syn != syn {
+		p = p.next
+	}
+	if p != nil {
+		return p
+	}
+	p = &parsed{syn: syn}
+	p.tree, p.err = parseText(t, syn)
+	for {
+		p.next = t.cache.head.Load()
+		if t.cache.head.CompareAndSwap(p.next, p) {
+			return p
+		}
+	}
 }
 
 // check makes sure that every filter and test is known.

@@ -198,8 +198,8 @@ func TypeName(v any) string {
 		return "dict"
 	case *Undefined:
 		return "Undefined"
-	case interface{ typeName() string }:
-		return v.typeName()
+	case interface{ TypeName() string }:
+		return v.TypeName()
 	case Callable:
 		return "function"
 	}

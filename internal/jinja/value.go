@@ -18,6 +18,7 @@ import (
 //	Deferred   a value that is computed when it is read
 //	*Undefined
 //	Callable   and the engine's own objects (loop, namespace, macro, module)
+//	Object     what other packages add: dates
 //
 // Nothing else may be handed in; FromGo converts what Go programs have.
 
@@ -74,6 +75,21 @@ type Undefined struct {
 // Callable is anything that can be called from a template.
 type Callable interface {
 	Call(c *Call) (any, error)
+}
+
+// Object is a value with attributes of its own, such as a date or a namespace.
+// What it prints is its String method's.
+type Object interface {
+	// Attr gives `object.name`, a value or a Callable; ok is false where there is none.
+	Attr(name string) (v any, ok bool)
+}
+
+// Operand is an Object that takes part in arithmetic: dates can be subtracted.
+type Operand interface {
+	// Operate computes `object op other`, or `other op object` if swapped. op is
+	// one of + - * / // % ** == < and so on, where the last give a bool. ok is
+	// false where the two do not go together.
+	Operate(op string, other any, swapped bool) (v any, ok bool, err error)
 }
 
 // Func makes a Go function Callable.
