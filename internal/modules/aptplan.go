@@ -156,6 +156,9 @@ func (t *aptTask) explain(ctx context.Context, n node.Reader, op []string, res n
 			fail.Hint = e.Hint
 		}
 		fail.Msg = e.Msg
+		if _, unmet, ok := strings.Cut(string(res.Stdout), "unmet dependencies:\n"); ok {
+			fail.Hint += ": " + strings.Join(strings.Fields(unmet), " ")
+		}
 		if m := noCandidate.FindStringSubmatch(stderr); m != nil && strings.Contains(string(res.Stdout), "virtual package") {
 			fail.Hint = m[1] + " is a virtual package: name one of those that provide it"
 		}

@@ -1,9 +1,13 @@
 package modules
 
 import (
+	"errors"
+	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
+	"mageprov/internal/fault"
 	"mageprov/internal/node"
 )
 
@@ -20,10 +24,17 @@ type shadowEntry struct {
 // readShadow gives a user's entry. A user that only check mode knows has none.
 func readShadow(n node.Reader, name string) (shadowEntry, error) {
 	data, err := n.ReadFile(shadowFile)
+	if errors.Is(err, fs.ErrPermission) {
+		return shadowEntry{}, fault.New("the password of %s cannot be compared", name).Because(err).WithHint("this needs root: set become: true")
+	}
 	if err != nil {
 		return shadowEntry{}, err
 	}
-	return findShadow(string(data), name), nil
+	s := findShadow(string(data), name)
+	if hash, ok := n.Assumed("password", name); ok {
+		s.hash, s.found = hash, true
+	}
+	return s, nil
 }
 
 func findShadow(data, name string) shadowEntry {
@@ -42,17 +53,20 @@ func (s shadowEntry) locked() bool { return strings.HasPrefix(s.hash, "!") }
 
 // localGroupsOf lists the groups of /etc/group that name the user as a member,
 // seen through what earlier tasks of a check run would have done.
-func localGroupsOf(n node.Reader, name string) ([]string, error) {
+// more are groups to ask for that only such a task knows.
+func localGroupsOf(n node.Reader, name string, more []string) ([]string, error) {
 	data, err := n.ReadFile("/etc/group")
 	if err != nil {
 		return nil, err
 	}
 	var names []string
+	inFile := map[string]bool{}
 	for _, line := range strings.Split(string(data), "\n") {
 		f := strings.Split(line, ":")
 		if len(f) < 4 {
 			continue
 		}
+		inFile[f[0]] = true
 		members := strings.Split(f[3], ",")
 		if _, assumed := n.Assumed("group", f[0]); assumed {
 			g, err := n.LookupGroup(f[0])
@@ -61,11 +75,13 @@ func localGroupsOf(n node.Reader, name string) ([]string, error) {
 			}
 			members = g.Members
 		}
-		for _, m := range members {
-			if m == name {
-				names = append(names, f[0])
-				break
-			}
+		if slices.Contains(members, name) {
+			names = append(names, f[0])
+		}
+	}
+	for _, wanted := range more {
+		if g, err := n.LookupGroup(wanted); err == nil && !inFile[wanted] && slices.Contains(g.Members, name) {
+			names = append(names, wanted)
 		}
 	}
 	return names, nil

@@ -216,7 +216,7 @@ func (t *userTask) groupChange(n node.Reader, differ func(key, old, new string, 
 	if t.Groups == nil {
 		return nil, nil
 	}
-	current, err := localGroupsOf(n, t.Name)
+	current, err := localGroupsOf(n, t.Name, *t.Groups)
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +293,10 @@ func (t *userTask) newHash(s shadowEntry) string {
 
 func (t *userTask) planHash(hash string) {
 	t.plan.Changes = append(t.plan.Changes, module.Change{What: "set the password of " + t.Name, Apply: func(ctx context.Context, w node.Writer) error {
-		_, err := runAccount(ctx, w, []string{"chpasswd", "-e"}, []byte(t.Name+":"+hash+"\n"))
+		res, err := runAccount(ctx, w, []string{"chpasswd", "-e"}, []byte(t.Name+":"+hash+"\n"))
+		if err == nil && res.Unknown {
+			w.Assume("password", t.Name, hash)
+		}
 		return err
 	}})
 }
