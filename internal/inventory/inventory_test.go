@@ -57,9 +57,9 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("%s differs:\n%s", file, d)
 				}
 			}
-			compare("list.json", func(w *bytes.Buffer) error { return inv.List(w) })
-			compare("graph.txt", func(w *bytes.Buffer) error { return inv.Graph(w, "", false) })
-			compare("graph-vars.txt", func(w *bytes.Buffer) error { return inv.Graph(w, "", true) })
+			compare("list.json", func(w *bytes.Buffer) error { return inv.PrintList(w, "") })
+			compare("graph.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, false) })
+			compare("graph-vars.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, true) })
 		})
 	}
 }
@@ -80,6 +80,22 @@ func TestPatterns(t *testing.T) {
 		if got := names(hosts); got != strings.TrimSpace(want) {
 			t.Errorf("%s:\n got %s\nwant %s", pattern, got, want)
 		}
+	}
+}
+
+func TestPrintLimited(t *testing.T) {
+	inv := mustLoad(t, memory{"i": "[a]\nx v=1\ny v=2\n[b]\ny\n"}, "i")
+	var b bytes.Buffer
+	if err := inv.PrintList(&b, "x"); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(strings.Fields(b.String()), "")
+	want := `{"_meta":{"hostvars":{"x":{"v":1}}},"a":{"hosts":["x"]},"all":{"children":["ungrouped","a","b"]}}`
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if err := inv.PrintHost(&b, "yy"); err == nil {
+		t.Error("an unknown host is no error")
 	}
 }
 
