@@ -9,6 +9,7 @@ import (
 
 	"mageprov/internal/diff"
 	"mageprov/internal/document"
+	"mageprov/internal/fault"
 )
 
 // load reads the inventory of a case; sources are relative to its directory.
@@ -57,9 +58,9 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("%s differs:\n%s", file, d)
 				}
 			}
-			compare("list.json", func(w *bytes.Buffer) error { return inv.PrintList(w, "") })
-			compare("graph.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, false) })
-			compare("graph-vars.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, true) })
+			compare("list.json", func(w *bytes.Buffer) error { return inv.List(w) })
+			compare("graph.txt", func(w *bytes.Buffer) error { return inv.Graph(w, "", false) })
+			compare("graph-vars.txt", func(w *bytes.Buffer) error { return inv.Graph(w, "", true) })
 		})
 	}
 }
@@ -83,26 +84,27 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-func TestPrintLimited(t *testing.T) {
-	inv := mustLoad(t, memory{"i": "[a]\nx v=1\ny v=2\n[b]\ny\n"}, "i")
-	var b bytes.Buffer
-	if err := inv.PrintList(&b, "x"); err != nil {
-		t.Fatal(err)
-	}
-	got := strings.Join(strings.Fields(b.String()), "")
-	want := `{"_meta":{"hostvars":{"x":{"v":1}}},"a":{"hosts":["x"]},"all":{"children":["ungrouped","a","b"]}}`
-	if got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if err := inv.PrintHost(&b, "yy"); err == nil {
-		t.Error("an unknown host is no error")
-	}
-}
-
 func names(hosts []*Host) string {
 	var out []string
 	for _, h := range hosts {
 		out = append(out, h.Name)
 	}
 	return strings.Join(out, " ")
+}
+
+func TestUnknownNames(t *testing.T) {
+	inv := mustLoad(t, memory{"i": "[web]\nweb1\n"}, "i")
+	var b bytes.Buffer
+	for want, err := range map[string]error{
+		"did you mean web1?": inv.HostJSON(&b, "wbe1"),
+		"did you mean web?":  inv.Graph(&b, "wbe", false),
+		"mageprov inventory --graph shows hosts and groups": inv.HostJSON(&b, "database"),
+	} {
+		if got := fault.HintOf(err); got != want {
+			t.Errorf("%v: hint %q, want %q", err, got, want)
+		}
+	}
+	if err := inv.Graph(&b, "web", false); err != nil || b.String() != "@web:\n  |--web1\n" {
+		t.Errorf("%q %v", b.String(), err)
+	}
 }

@@ -11,25 +11,12 @@ import (
 	"mageprov/internal/jinja"
 )
 
-// PrintList writes the inventory as `ansible-inventory --list` does; limit is a
-// pattern that hosts must match, "" for all.
-func (inv *Inventory) PrintList(w io.Writer, limit string) error {
-	shown := func(string) bool { return true }
-	if limit != "" {
-		hosts, _, err := inv.Match(limit)
-		if err != nil {
-			return err
-		}
-		in := map[string]bool{}
-		for _, h := range hosts {
-			in[h.Name] = true
-		}
-		shown = func(name string) bool { return in[name] }
-	}
+// List writes the whole inventory as `ansible-inventory --list` does.
+func (inv *Inventory) List(w io.Writer) error {
 	hostvars, out := jinja.NewDict(), jinja.NewDict()
 	out.Set("_meta", jinja.NewDict("hostvars", hostvars))
 	for _, name := range inv.HostNames() {
-		if d := inv.Merged(name); d.Len() > 0 && shown(name) {
+		if d := inv.Merged(name); d.Len() > 0 {
 			hostvars.Set(name, raw(d))
 		}
 	}
@@ -43,13 +30,11 @@ func (inv *Inventory) PrintList(w io.Writer, limit string) error {
 			}
 			d.Set("children", l)
 		}
-		l := jinja.NewList()
-		for _, h := range g.hosts {
-			if shown(h.Name) {
+		if len(g.hosts) > 0 && g.Name != allName {
+			l := jinja.NewList()
+			for _, h := range g.hosts {
 				l.Items = append(l.Items, h.Name)
 			}
-		}
-		if len(l.Items) > 0 && g.Name != allName {
 			d.Set("hosts", l)
 		}
 		if d.Len() > 0 {
@@ -60,20 +45,20 @@ func (inv *Inventory) PrintList(w io.Writer, limit string) error {
 	return writeJSON(w, out)
 }
 
-// PrintHost writes the variables of one host as `ansible-inventory --host` does.
-func (inv *Inventory) PrintHost(w io.Writer, host string) error {
+// HostJSON writes the variables of one host as `ansible-inventory --host` does.
+func (inv *Inventory) HostJSON(w io.Writer, host string) error {
 	if !inv.Has(host) {
-		return inv.unknown(host)
+		return inv.unknown("host", host)
 	}
 	return writeJSON(w, raw(inv.Merged(host)))
 }
 
-// unknown is the error for a host that is not there.
-func (inv *Inventory) unknown(name string) error {
+// unknown is the error for a name that is neither host nor group.
+func (inv *Inventory) unknown(what, name string) error {
 	m := matcher{inv: inv}
 	inv.mu.RLock()
 	defer inv.mu.RUnlock()
-	e := fault.New("host %s is not in the inventory", name)
+	e := fault.New("%s %s is not in the inventory", what, name)
 	if near := strings.Trim(m.near(name), " ()"); near != "" {
 		return e.WithHint("%s", near)
 	}
@@ -119,13 +104,22 @@ func raw(v any) any {
 	return v
 }
 
-// PrintGraph draws the groups and their hosts as `ansible-inventory --graph`
-// does, on demand with variables.
-func (inv *Inventory) PrintGraph(w io.Writer, vars bool) error {
+// Graph draws the groups below root ("" for all) and their hosts as
+// `ansible-inventory --graph` does, on demand with variables.
+func (inv *Inventory) Graph(w io.Writer, root string, vars bool) error {
+	if root == "" {
+		root = allName
+	}
+	inv.mu.RLock()
+	g := inv.groups[root]
+	inv.mu.RUnlock()
+	if g == nil {
+		return inv.unknown("group", root)
+	}
 	b := bufio.NewWriter(w)
 	p := &grapher{inv: inv, w: b, vars: vars}
-	b.WriteString("@" + allName + ":\n")
-	p.group(inv.groups[allName], 1)
+	b.WriteString("@" + root + ":\n")
+	p.group(g, 1)
 	return b.Flush()
 }
 
