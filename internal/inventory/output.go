@@ -12,11 +12,26 @@ import (
 )
 
 // List writes the whole inventory as `ansible-inventory --list` does.
-func (inv *Inventory) List(w io.Writer) error {
+func (inv *Inventory) List(w io.Writer) error { return inv.list(w, "") }
+
+// list shows the hosts that match limit, "" for all.
+func (inv *Inventory) list(w io.Writer, limit string) error {
+	shown := func(string) bool { return true }
+	if limit != "" {
+		hosts, _, err := inv.Match(limit)
+		if err != nil {
+			return err
+		}
+		in := map[string]bool{}
+		for _, h := range hosts {
+			in[h.Name] = true
+		}
+		shown = func(name string) bool { return in[name] }
+	}
 	hostvars, out := jinja.NewDict(), jinja.NewDict()
 	out.Set("_meta", jinja.NewDict("hostvars", hostvars))
 	for _, name := range inv.HostNames() {
-		if d := inv.Merged(name); d.Len() > 0 {
+		if d := inv.Merged(name); d.Len() > 0 && shown(name) {
 			hostvars.Set(name, raw(d))
 		}
 	}
@@ -30,11 +45,13 @@ func (inv *Inventory) List(w io.Writer) error {
 			}
 			d.Set("children", l)
 		}
-		if len(g.hosts) > 0 && g.Name != allName {
-			l := jinja.NewList()
-			for _, h := range g.hosts {
+		l := jinja.NewList()
+		for _, h := range g.hosts {
+			if shown(h.Name) {
 				l.Items = append(l.Items, h.Name)
 			}
+		}
+		if len(l.Items) > 0 && g.Name != allName {
 			d.Set("hosts", l)
 		}
 		if d.Len() > 0 {
