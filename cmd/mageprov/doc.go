@@ -25,7 +25,7 @@ func newDoc(s streams) *cobra.Command {
 			if !ok {
 				return module.Unknown(fault.Place{}, args[0])
 			}
-			page, err := docs.Pages.ReadFile("modules/" + spec.Short() + ".md")
+			page, err := docs.Modules.ReadFile("modules/" + spec.Short() + ".md")
 			if err != nil {
 				return fault.Wrap(err, "reading the page of %s", spec.Name)
 			}
@@ -39,7 +39,7 @@ func newDoc(s streams) *cobra.Command {
 func listModules(s streams) error {
 	for _, spec := range module.All() {
 		title := ""
-		if page, err := docs.Pages.ReadFile("modules/" + spec.Short() + ".md"); err == nil {
+		if page, err := docs.Modules.ReadFile("modules/" + spec.Short() + ".md"); err == nil {
 			first, _, _ := strings.Cut(string(page), "\n")
 			if _, after, ok := strings.Cut(first, " - "); ok {
 				title = after

@@ -9,7 +9,7 @@ import (
 func newInventory(s streams) *cobra.Command {
 	f := &runFlags{}
 	var graph, list, withVars bool
-	var host string
+	var host, group string
 	c := &cobra.Command{
 		Use:     "inventory -i INVENTORY --graph | --list | --host HOST",
 		Short:   "Show hosts, groups and their variables",
@@ -22,11 +22,11 @@ func newInventory(s streams) *cobra.Command {
 			}
 			switch {
 			case host != "":
-				return w.inventory.PrintHost(s.out, host)
+				return w.inventory.HostJSON(s.out, host)
 			case list:
-				return w.inventory.PrintList(s.out, f.limit)
+				return w.inventory.List(s.out)
 			case graph:
-				return w.inventory.PrintGraph(s.out, withVars)
+				return w.inventory.Graph(s.out, group, withVars)
 			}
 			return fault.New("say what to show").WithHint("--graph, --list or --host HOST")
 		},
@@ -35,6 +35,7 @@ func newInventory(s streams) *cobra.Command {
 	c.Flags().BoolVar(&graph, "graph", false, "groups and hosts as a tree")
 	c.Flags().BoolVar(&withVars, "vars", false, "with --graph: variables, too")
 	c.Flags().BoolVar(&list, "list", false, "everything as JSON, in the form of Ansible's inventory scripts")
+	c.Flags().StringVar(&group, "group", "", "with --graph: begin at this `group`")
 	c.Flags().StringVar(&host, "host", "", "the variables of one `host` as JSON")
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
 	"mageprov/internal/playbook"
+	"mageprov/internal/template"
 
 	"mageprov"
 )
@@ -34,7 +35,7 @@ func newLint(s streams) *cobra.Command {
 // files themselves come back as the error.
 func lint(s streams, paths, rolesPath []string) error {
 	files := document.Disk{Shipped: mageprov.Content}
-	l := playbook.NewLoader(playbook.Options{Files: files, RolesPath: append(rolesPath, "roles"), Modules: module.Lookup})
+	l := playbook.NewLoader(playbook.Options{Files: files, RolesPath: append(rolesPath, "roles"), Modules: module.Lookup, Parse: template.New(template.Options{Files: templateFiles{files}}).Parse})
 	count := 0
 	for _, p := range paths {
 		b, err := l.Playbook(p)

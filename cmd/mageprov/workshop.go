@@ -49,7 +49,7 @@ func newWorkshop(s streams, f *runFlags) (*workshop, error) {
 	}
 	w.reporter = report.NewSerial(w.newReporter())
 	w.templates = template.New(template.Options{Files: templateFiles{w.files}, Warn: w.warn})
-	w.loader = playbook.NewLoader(playbook.Options{Files: w.files, RolesPath: append(f.rolesPath, "roles"), Modules: module.Lookup, ExtraVars: w.extra})
+	w.loader = playbook.NewLoader(playbook.Options{Files: w.files, RolesPath: append(f.rolesPath, "roles"), Modules: module.Lookup, ExtraVars: w.extra, Parse: w.templates.Parse})
 	return w, nil
 }
 

@@ -1,9 +1,11 @@
 package play
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
+	"path"
 	"strings"
 
 	"mageprov/internal/document"
@@ -167,32 +169,27 @@ func (c *controller) RenderFile(ctx context.Context, p string, o module.Template
 
 // Upload copies a controller file into the session's directory on the node.
 func (c *controller) Upload(ctx context.Context, p string) (string, error) {
-	link, err := c.x.link(ctx, c.s)
+	session, err := c.x.session(ctx, c.s)
 	if err != nil {
 		return "", err
 	}
 	if strings.HasPrefix(p, document.Builtin) {
-		return c.uploadBuiltin(ctx, link, p)
+		data, err := c.ReadFile(p)
+		if err != nil {
+			return "", err
+		}
+		return session.Upload(ctx, bytes.NewReader(data), int64(len(data)), path.Base(p), c.transfer(p))
 	}
-	return link.node.Upload(ctx, p, c.transfer(p))
-}
-
-// uploadBuiltin gives content of the binary a file of its own first.
-func (c *controller) uploadBuiltin(ctx context.Context, link *link, p string) (string, error) {
-	data, err := c.ReadFile(p)
+	f, err := os.Open(p)
 	if err != nil {
 		return "", err
 	}
-	f, err := os.CreateTemp("", "mageprov-")
-	if err != nil {
-		return "", err
-	}
-	defer os.Remove(f.Name())
 	defer f.Close()
-	if _, err := f.Write(data); err != nil {
+	fi, err := f.Stat()
+	if err != nil {
 		return "", err
 	}
-	return link.node.Upload(ctx, f.Name(), c.transfer(p))
+	return session.Upload(ctx, f, fi.Size(), path.Base(p), c.transfer(p))
 }
 
 // transfer reports the progress of an upload or download.
@@ -202,13 +199,32 @@ func (c *controller) transfer(name string) func(done, total int64) {
 	}
 }
 
-// Download fetches a file that the task's user on the node can read.
+// Download fetches a file that the task's user on the node can read. The local
+// file appears whole or not at all.
 func (c *controller) Download(ctx context.Context, remote, local string) error {
 	session, err := c.x.session(ctx, c.s)
 	if err != nil {
 		return err
 	}
-	return session.Download(ctx, remote, local, c.transfer(remote))
+	if err := os.MkdirAll(path.Dir(local), 0o755); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(path.Dir(local), ".mageprov-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	if err := session.Download(ctx, remote, tmp); err != nil {
+		return err
+	}
+	if err := tmp.Chmod(0o644); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), local)
 }
 
 // Exec runs a line through the login shell, with the task's become.

@@ -36,7 +36,7 @@ type batch struct {
 
 func (v *playRun) batch(hosts []*host, first bool) *batch {
 	b := &batch{run_: v.run_, view: v, play: v.play, hosts: hosts, first: first,
-		ran: map[string]bool{}, lost: map[*host]bool{}, maxFail: -1}
+		ran: map[string]bool{}, lost: map[*host]bool{}, maxFail: -1, forceHandlers: v.run_.o.ForceHandlers}
 	ctx := context.Background()
 	if s, _ := v.run_.renderPlay(ctx, v.play.Strategy); s != nil {
 		name := jinja.Str(s)

@@ -27,6 +27,7 @@ type execution struct {
 	delegate    *host // nil: the host itself
 	label       string
 	raw         *jinja.Dict // arguments as written
+	rendered    *jinja.Dict // arguments of a module that stays on the controller
 	learned     []assignment
 }
 
@@ -264,6 +265,9 @@ func (x *execution) attempt(ctx context.Context, s *template.Scope) *outcome {
 	res, err := c.dispatch(ctx, x.t.Spec, args)
 	if err != nil {
 		return x.broke(ctx, err)
+	}
+	if err := x.enlist(res); err != nil {
+		return failure(err)
 	}
 	out := x.read(res)
 	out.deleg = x.delegateName()

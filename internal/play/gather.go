@@ -24,11 +24,7 @@ func gatherTask(p *playbook.Play) *playbook.Task {
 
 func gather(ctx context.Context, mc module.Controller, _ module.Args) (*module.Result, error) {
 	c := mc.(*controller)
-	session, err := c.x.session(ctx, c.s)
-	if err != nil {
-		return nil, err
-	}
-	if err := session.Ping(ctx); err != nil {
+	if _, err := c.x.session(ctx, c.s); err != nil {
 		return nil, err
 	}
 	x := c.x

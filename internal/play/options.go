@@ -28,9 +28,11 @@ type Options struct {
 	StartAt  string // --start-at-task: name or glob
 	Extra    *jinja.Dict
 
-	Check     bool
-	Diff      bool
-	Verbosity int
+	Check bool
+	Diff  bool
+	// ForceHandlers runs handlers also on hosts that failed.
+	ForceHandlers bool
+	Verbosity     int
 
 	Connection Login
 	Ask        func(question string, private bool) (string, error) // vars_prompt, pause; nil: no terminal

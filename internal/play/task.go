@@ -34,6 +34,9 @@ func (b *batch) runTaskOn(ctx context.Context, in inherited, t *playbook.Task, h
 	if err != nil {
 		return b.failTask(in, t, hosts, err)
 	}
+	if t.Spec != nil && t.Spec.Short() == "add_host" {
+		once = true // as Ansible: it is about the inventory, not about a host
+	}
 	on := hosts
 	if once {
 		on = hosts[:1]

@@ -1,0 +1,55 @@
+package play
+
+import (
+	"mageprov/internal/jinja"
+	"mageprov/internal/module"
+)
+
+// enlist does what add_host and group_by ask for: it changes the inventory of
+// this run.
+func (x *execution) enlist(res *module.Result) error {
+	inv := x.b.run_.o.Inventory
+	switch x.t.Spec.Short() {
+	case "add_host":
+		d, ok := jinja.FromGo(res.Return["add_host"]).(*jinja.Dict)
+		if !ok {
+			return nil
+		}
+		name, _ := d.Get("host_name")
+		groups, _ := d.Get("groups")
+		vars, _ := d.Get("host_vars")
+		hostVars, _ := vars.(*jinja.Dict)
+		changed, err := inv.AddHost(jinja.Str(name), texts(groups), hostVars)
+		if err != nil {
+			return err
+		}
+		res.Changed = changed
+	case "group_by":
+		group, ok := res.Return["add_group"].(string)
+		if !ok {
+			return nil
+		}
+		changed, err := inv.AddToGroup(x.h.name, group, texts(jinja.FromGo(res.Return["parent_groups"])))
+		if err != nil {
+			return err
+		}
+		res.Changed = changed
+	default:
+		return nil
+	}
+	x.b.run_.refreshInventory()
+	return nil
+}
+
+// texts gives a list as strings.
+func texts(v any) []string {
+	l, ok := v.(*jinja.List)
+	if !ok {
+		return nil
+	}
+	out := make([]string, len(l.Items))
+	for i, it := range l.Items {
+		out[i] = jinja.Str(it)
+	}
+	return out
+}
