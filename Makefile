@@ -12,14 +12,18 @@ export CGO_ENABLED := 0
 .PHONY: build worker test check fmt clean
 
 build: worker
-	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/mageprov ./cmd/mageprov
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X mageprov/internal/remote.built=make" -o bin/mageprov ./cmd/mageprov
+
+# A worker travels to every node, so it is built for size: without HTTP/2, which
+# nothing here speaks, and without inlining, which costs a fifth more bytes.
+WORKER := -trimpath -tags nethttpomithttp2 -gcflags=all=-l -ldflags "-s -w -buildid="
 
 # The name carries the SHA-256 of the program: it is the build id, and the name
 # under which nodes keep it.
 worker:
 	@mkdir -p bin
 	@for arch in $(ARCHES); do \
-		GOOS=linux GOARCH=$$arch go build -trimpath -ldflags "-s -w -buildid=" -o bin/worker-$$arch ./cmd/mageprov-worker || exit 1; \
+		GOOS=linux GOARCH=$$arch go build $(WORKER) -o bin/worker-$$arch ./cmd/mageprov-worker || exit 1; \
 		sum=$$(sha256sum bin/worker-$$arch | cut -d' ' -f1); \
 		gz=$(EMBED)/worker-linux-$$arch-$$sum.gz; \
 		if [ ! -f $$gz ]; then \

@@ -20,6 +20,11 @@ import (
 //go:embed embed
 var embedded embed.FS
 
+// built is "make" in a program that was linked together with the workers it
+// embeds. Any other (go run, go test) might carry those of an older source, so
+// where it can it pushes itself.
+var built string
+
 // binary is a worker for one kind of machine.
 type binary struct {
 	build string // SHA-256 of the program, its build id
@@ -31,11 +36,11 @@ func (b *binary) name() string { return "worker-" + b.build[:20] }
 
 // carried gives the workers that this program can push, by "linux/amd64". They
 // are constants of the program, found once for all hosts.
-var carried = sync.OnceValues(func() (map[string]*binary, error) { return findWorkers(embedded) })
+var carried = sync.OnceValues(func() (map[string]*binary, error) { return findWorkers(embedded, built == "make") })
 
-// findWorkers lists the embedded workers. Where there are none, the running
-// program serves as one.
-func findWorkers(from fs.ReadDirFS) (map[string]*binary, error) {
+// findWorkers lists the embedded workers. Where they are missing or may be
+// stale, the running program serves as the worker for its own kind of machine.
+func findWorkers(from fs.ReadDirFS, fresh bool) (map[string]*binary, error) {
 	entries, err := from.ReadDir("embed")
 	if err != nil {
 		return nil, err
@@ -53,12 +58,13 @@ func findWorkers(from fs.ReadDirFS) (map[string]*binary, error) {
 		}
 		all[parts[1]+"/"+parts[2]] = &binary{build: parts[3], gz: gz}
 	}
-	if len(all) == 0 {
+	own := runtime.GOOS + "/" + runtime.GOARCH
+	if !fresh || all[own] == nil {
 		self, err := packSelf()
 		if err != nil {
 			return nil, err
 		}
-		all[runtime.GOOS+"/"+runtime.GOARCH] = self
+		all[own] = self
 	}
 	return all, nil
 }

@@ -117,17 +117,15 @@ func (n *Node) Close() error {
 	return n.conn.Close()
 }
 
-// start brings a worker up; one that proves to be damaged is pushed anew.
+// start brings a worker up; one that proves to be damaged is pushed anew, once.
 func (n *Node) start(ctx context.Context, b connection.Become) (*Session, error) {
 	bins, err := n.o.bins()
 	if err != nil {
 		return nil, err
 	}
-	argv, self := n.argv(b, bins, false)
-	s, err := n.launch(ctx, argv, b, bins, self)
+	s, err := n.launch(ctx, b, bins, false)
 	if errors.Is(err, errWrongBuild) {
-		argv, self = n.argv(b, bins, true)
-		s, err = n.launch(ctx, argv, b, bins, self)
+		s, err = n.launch(ctx, b, bins, true)
 	}
 	return s, err
 }
@@ -145,8 +143,10 @@ func (n *Node) argv(b connection.Become, bins map[string]*binary, force bool) (a
 
 var errWrongBuild = errors.New("the worker on the node is damaged")
 
-// launch starts argv and waits for Hello.
-func (n *Node) launch(ctx context.Context, argv []string, b connection.Become, bins map[string]*binary, self bool) (*Session, error) {
+// launch starts a worker and waits for its Hello; force pushes it even if the
+// node has one.
+func (n *Node) launch(ctx context.Context, b connection.Become, bins map[string]*binary, force bool) (*Session, error) {
+	argv, self := n.argv(b, bins, force)
 	p, err := n.conn.Start(ctx, argv, b)
 	if err != nil {
 		return nil, err
@@ -159,7 +159,9 @@ func (n *Node) launch(ctx context.Context, argv []string, b connection.Become, b
 	defer timer.Stop()
 	stop := context.AfterFunc(ctx, func() { p.Kill() })
 	r := wire.NewReader(p.Stdout())
+	pushed := false
 	h, noise, err := greet(ctx, n.o.Name, p, r, bins, func(done, total int64) {
+		pushed = true
 		timer.Reset(startTimeout)
 		if n.o.Progress != nil {
 			n.o.Progress(done, total)
@@ -178,13 +180,16 @@ func (n *Node) launch(ctx context.Context, argv []string, b connection.Become, b
 			err = cause
 		}
 		p.Kill()
-		return nil, n.explain(err, noise, stderr.String())
+		if !pushed && !force && errors.Is(err, io.EOF) { // it may be too broken to say Hello
+			err = fmt.Errorf("%w: %w", errWrongBuild, err)
+		}
+		return nil, n.explain(err, noise, stderr)
 	}
 	return newSession(n, p, r, b, *h, stderr), nil
 }
 
 // explain says why no worker came up, with whatever the node said instead.
-func (n *Node) explain(err error, noise []byte, stderr string) error {
+func (n *Node) explain(err error, noise []byte, stderr *tail) error {
 	var f *fault.Error
 	if errors.As(err, &f) || errors.Is(err, errWrongBuild) || errors.Is(err, context.Canceled) {
 		return err
@@ -195,7 +200,7 @@ func (n *Node) explain(err error, noise []byte, stderr string) error {
 	} else if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		f.Err = err
 	}
-	if text := strings.Join(strings.Fields(strings.ToValidUTF8(string(noise)+" "+stderr, "?")), " "); text != "" {
+	if text := strings.Join(strings.Fields(strings.ToValidUTF8(string(noise)+" "+stderr.String(), "?")), " "); text != "" {
 		if len(text) > 500 {
 			text = "..." + strings.ToValidUTF8(text[len(text)-500:], "")
 		}

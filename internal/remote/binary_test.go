@@ -1,0 +1,141 @@
+package remote
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"mageprov/internal/connection"
+	"mageprov/internal/fault"
+	"mageprov/internal/wire"
+)
+
+func goarch() string { return runtime.GOARCH }
+
+// maxWorker is what a worker may weigh on the wire.
+const maxWorker = 3 << 20
+
+// TestWorkerIsSmall builds the worker as `make worker` does.
+func TestWorkerIsSmall(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "worker")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-gcflags=all=-l", "-ldflags", "-s -w -buildid=", "-o", bin, "mageprov/cmd/mageprov-worker")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	text, err := os.ReadFile(bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var buf bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	z.Write(text)
+	z.Close()
+	t.Logf("%d bytes, %d on the wire", len(text), buf.Len())
+	if buf.Len() > maxWorker {
+		t.Errorf("%d bytes on the wire, at most %d are allowed", buf.Len(), maxWorker)
+	}
+}
+
+// TestWorkerImports keeps out of the worker what makes it large or does not
+// belong on a node.
+func TestWorkerImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "mageprov/cmd/mageprov-worker").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		for _, no := range []string{"golang.org/x/crypto/ssh", "github.com/pkg/sftp", "gopkg.in/yaml", "charmbracelet", "spf13",
+			"mageprov/internal/jinja", "mageprov/internal/connection", "mageprov/internal/remote", "mageprov/internal/play", "mageprov/internal/report"} {
+			if strings.Contains(dep, no) {
+				t.Errorf("the worker imports %s", dep)
+			}
+		}
+	}
+}
+
+func TestFindWorkers(t *testing.T) {
+	sum := strings.Repeat("a", 64)
+	got, err := findWorkers(fstest.MapFS{
+		"embed/README.md":                         {Data: []byte("x")},
+		"embed/worker-linux-amd64-" + sum + ".gz": {Data: []byte("gz1")},
+		"embed/worker-linux-arm64-" + sum + ".gz": {Data: []byte("gz2")},
+		"embed/worker-linux-amd64-short.gz":       {Data: []byte("no")},
+	}, true)
+	if err != nil || len(got) != 2 || string(got["linux/arm64"].gz) != "gz2" || got["linux/amd64"].build != sum {
+		t.Errorf("%v %v", got, err)
+	}
+	got, err = findWorkers(fstest.MapFS{"embed/worker-linux-" + goarch() + "-" + sum + ".gz": {Data: []byte("stale")}}, false)
+	if err != nil || len(got) != 1 {
+		t.Fatalf("%v %v", got, err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(got["linux/"+goarch()].gz))
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, _ := os.ReadFile("/proc/self/exe")
+	if b, err := io.ReadAll(z); err != nil || !bytes.Equal(b, self) {
+		t.Errorf("packed %d bytes of %d, %v", len(b), len(self), err)
+	}
+}
+
+// TestGreet plays nodes that say something else than Hello.
+func TestGreet(t *testing.T) {
+	bins := map[string]*binary{"linux/amd64": {build: strings.Repeat("a", 64), gz: []byte("gz")}}
+	for label, c := range map[string]struct{ says, want string }{
+		"other machine":     {bootMark + "machine FreeBSD amd64\n", "no worker for web1, which is FreeBSD amd64\nhint: managed nodes are Linux"},
+		"not embedded":      {bootMark + "machine Linux aarch64\n", "no worker for web1, which is Linux aarch64\nhint: this program was built without"},
+		"no directory":      {"motd\n" + bootMark + "nowhere\n", "no directory for the worker"},
+		"disk full":         {bootMark + "push linux/amd64\n" + bootMark + "broken /var/tmp/x\n", "did not arrive whole in /var/tmp/x"},
+		"unknown push":      {bootMark + "push linux/mips\n", "does not exist"},
+		"unknown word":      {bootMark + "hello\n", "the start script said"},
+		"nothing":           {"", "EOF"},
+		"cut line":          {bootMark + "push", "EOF"},
+		"wrong frame":       {wire.Preamble + "\x00\x00\x00\x02\x02{}", "began with task"},
+		"strange hello":     {wire.Preamble + "\x00\x00\x00\x07\x01{\"X\":1}", "unknown field"},
+		"preamble, no more": {wire.Preamble, "EOF"},
+	} {
+		p := &fakeProcess{}
+		_, _, err := greet(context.Background(), "web1", p, wire.NewReader(strings.NewReader(c.says)), bins, nil)
+		if err == nil || !strings.Contains(err.Error()+"\nhint: "+fault.HintOf(err), c.want) {
+			t.Errorf("%s: %v, want %q", label, err, c.want)
+		}
+		if sent := p.stdin.String(); label == "disk full" && sent != "2 "+strings.Repeat("a", 64)+"\ngz" {
+			t.Errorf("%s: sent %q", label, sent)
+		}
+	}
+}
+
+type fakeProcess struct {
+	connection.Process
+	stdin bytes.Buffer
+}
+
+func (p *fakeProcess) Stdin() io.WriteCloser {
+	return struct {
+		io.Writer
+		io.Closer
+	}{&p.stdin, nil}
+}
+
+// TestScript asks a shell about the syntax, with the machine's sh.
+func TestScript(t *testing.T) {
+	bins := map[string]*binary{"linux/amd64": {build: strings.Repeat("a", 64)}, "linux/arm64": {build: strings.Repeat("b", 64)}}
+	for _, force := range []bool{false, true} {
+		text := script(bins, force)
+		if out, err := exec.Command("/bin/sh", "-n", "-c", text).CombinedOutput(); err != nil {
+			t.Errorf("%v %s\n%s", err, out, text)
+		}
+		if len(text) > 4096 {
+			t.Errorf("the script has %d bytes", len(text))
+		}
+	}
+}
