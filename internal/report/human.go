@@ -35,7 +35,7 @@ func NewHuman(w io.Writer, o HumanOptions) Reporter {
 	if o.clock == nil {
 		o.clock = time.Now
 	}
-	h := &human{o: o, out: &steady{w: w}, notes: &steady{w: w}}
+	h := &human{o: o, out: &steady{w: w}, notes: &steady{w: w}, failedIn: map[string]bool{}, ignored: map[string]bool{}}
 	if o.Notes != nil {
 		h.notes.w = o.Notes
 	}
@@ -57,6 +57,7 @@ type human struct {
 	task     Event // last TaskStart
 	banner   string
 	failedIn map[string]bool // hosts that have shown a failed item of the task
+	ignored  map[string]bool // hosts that have shown "...ignoring" for it
 }
 
 // Report shows an event.
@@ -116,7 +117,7 @@ func (h *human) stars(text string) string {
 }
 
 func (h *human) taskStart(e Event) {
-	h.task, h.failedIn = e, map[string]bool{}
+	h.task, h.failedIn, h.ignored = e, map[string]bool{}, map[string]bool{}
 	head := "TASK"
 	if e.Handler {
 		head = "RUNNING HANDLER"

@@ -92,6 +92,14 @@ func TestShapes(t *testing.T) {
 			{Type: HostResult, Host: "i", Status: Failed, Item: true, Label: "1", Msg: "x"}, {Type: HostResult, Host: "i", Status: Failed, Loop: true, Msg: "one failed"},
 			{Type: HostResult, Host: "j", Status: Failed, Loop: true, Msg: "bad loop"}},
 			head + "changed: [h] => (item=1)\nfailed: [i] (item=1) => {\"msg\": \"x\"}\nfatal: [j]: FAILED! => {\"msg\": \"bad loop\"}\n"},
+		{"a loop that is ignored as a whole", HumanOptions{}, []Event{task, {Type: HostResult, Host: "i", Status: Failed, Item: true, Label: "1", Msg: "x"},
+			{Type: HostResult, Host: "i", Status: Failed, Loop: true, Ignored: true}},
+			head + "failed: [i] (item=1) => {\"msg\": \"x\"}\n...ignoring\n"},
+		{"debug in a loop", HumanOptions{}, []Event{task, {Type: HostResult, Host: "h", Status: OK, Show: true, Item: true, Label: "1",
+			Result: map[string]any{"msg": "x", "item": 1, "ansible_loop_var": "item", "changed": false}}},
+			head + "ok: [h] => (item=1) => {\n    \"msg\": \"x\"\n}\n"},
+		{"a result without a task", HumanOptions{}, []Event{{Type: HostResult, Host: "h", Status: Failed, Item: true, Label: "1", Msg: "x", Ignored: true}},
+			"failed: [h] (item=1) => {\"msg\": \"x\"}\n...ignoring\n"},
 		{"check recap", HumanOptions{Check: true}, []Event{{Type: Recap, Check: true, Stats: map[string]*Stats{"b": {OK: 3, Changed: 1}, "a": {Unreachable: 1}}}},
 			"\nPLAY RECAP " + strings.Repeat("*", 69) + "\n" +
 				"a                          : ok=0    changed=0    unreachable=1    failed=0    skipped=0    rescued=0    ignored=0   \n" +

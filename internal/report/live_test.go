@@ -77,7 +77,7 @@ func stage(t *testing.T, width int) (h *human, s *screen, pass func(time.Duratio
 	now := time.Unix(0, 0)
 	o := HumanOptions{Width: width, Live: true, Color: true, clock: func() time.Time { return now }}
 	out := &steady{w: s}
-	h = &human{o: o, out: out, notes: out, live: newLive(out, o)}
+	h = &human{o: o, out: out, notes: out, live: newLive(out, o), failedIn: map[string]bool{}, ignored: map[string]bool{}}
 	return h, s, func(d time.Duration) {
 		now = now.Add(d)
 		h.live.tick()

@@ -19,6 +19,9 @@ func (h *human) result(e Event) {
 		h.line(styleRetry, fmt.Sprintf("FAILED - RETRYING: [%s]: %s (%d retries left).", who(e), name, e.Retries))
 		return
 	case e.Loop && !e.Item && !h.wantsSummary(e):
+		if e.Ignored && e.Status == Failed && !h.ignored[e.Host] {
+			h.line(styleSkipped, "...ignoring")
+		}
 		return
 	case e.Status == OK && h.o.HideOK && !e.Show, e.Status == Skipped && h.o.HideSkipped:
 		return
@@ -84,10 +87,13 @@ func (h *human) shown(e Event) string {
 func (h *human) json(e Event) string {
 	d := jinja.NewDict()
 	debug := e.Show && shortName(h.task.Module) == "debug" && e.Status == OK
+	loopVar, _ := e.Result["ansible_loop_var"].(string)
 	for k, v := range e.Result {
 		switch {
+		case debug && (k == "changed" || k == "ansible_loop_var" || k == loopVar || k == "ansible_index_var"):
+			continue
 		case strings.HasPrefix(k, "_ansible_"), k == "failed", k == "skipped", k == "diff", k == "warnings", k == "deprecations",
-			k == "invocation" && h.o.Verbosity < 3, k == "changed" && debug:
+			k == "invocation" && h.o.Verbosity < 3:
 			continue
 		}
 		d.Set(k, jinja.FromGo(v))
@@ -136,6 +142,7 @@ func (h *human) failure(e Event) {
 		h.line(styleWarning, "  hint: "+strings.ReplaceAll(e.Hint, "\n", "\n        "))
 	}
 	if e.Ignored {
+		h.ignored[e.Host] = true
 		h.line(styleSkipped, "...ignoring")
 	}
 }
