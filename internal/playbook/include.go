@@ -90,17 +90,17 @@ func (s site) includeArgs(d *draft, free string, known ...string) map[string]*do
 	return out
 }
 
-// findTasks gives the path of a task file that a literal name means: in the
-// role's tasks, beside the file that names it, beside the playbook.
+// findTasks gives the path of a task file that a literal name means: beside the
+// file that names it, in the role's tasks, beside the playbook.
 func (s site) findTasks(name string) (path string, tried []string) {
-	var dirs []string
+	dirs := []string{s.dir}
+	if s.role != nil && s.handlers {
+		dirs = append(dirs, document.Join(s.role.Path, "handlers"))
+	}
 	if s.role != nil {
 		dirs = append(dirs, document.Join(s.role.Path, "tasks"))
-		if s.handlers {
-			dirs = append([]string{document.Join(s.role.Path, "handlers")}, dirs...)
-		}
 	}
-	for _, dir := range append(dirs, s.dir, s.playDir) {
+	for _, dir := range append(dirs, s.playDir) {
 		p := document.Join(dir, name)
 		if s.l.isFile(p) {
 			return p, nil
@@ -143,7 +143,7 @@ func (s site) importTasks(d *draft) *Block {
 		return nil
 	}
 	if contains(s.chain, s.l.shown(path)) {
-		s.fail(file.Place, "task files import each other in a circle: %s", strings.Join(append(s.chain, path), " -> ")).
+		s.circle(file.Place, "task files import each other", path).
 			WithHint("include_tasks may call itself, as long as a condition ends it")
 		return nil
 	}

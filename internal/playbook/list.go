@@ -134,13 +134,14 @@ func (ls *lister) nodes(nodes []Node, tags []string) {
 	}
 }
 
-// Title is the task's name for lists: its own or its module's, behind its role's.
+// Title is the task's name for lists: its own or its module's, behind its
+// role's, which Ansible leaves out for include_role.
 func (t *Task) Title() string {
 	name := t.Action
 	if t.Name != nil && lintText(t.Name) != "" {
 		name = lintText(t.Name)
 	}
-	if t.Role != nil {
+	if t.Role != nil && (t.Include == nil || t.Include.Role == nil) {
 		return t.Role.Name + " : " + name
 	}
 	return name

@@ -3,6 +3,8 @@ package playbook
 import (
 	"context"
 	"errors"
+	"path"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-multierror"
@@ -100,6 +102,35 @@ func (p *pass) fail(place fault.Place, format string, args ...any) *fault.Error 
 		p.errs = append(p.errs, e)
 	}
 	return e
+}
+
+// roleMark tells a role in the chain from a file: directory, mark, tasks_from.
+const roleMark = "\x00"
+
+// circle notes that the last link of the chain leads back into it.
+func (s site) circle(at fault.Place, what, again string) *fault.Error {
+	links := append(append([]string(nil), s.chain...), again)
+	for len(links) > 1 && links[0] != again {
+		links = links[1:]
+	}
+	var shown []string
+	_, _, roles := strings.Cut(again, roleMark)
+	for _, l := range links {
+		dir, from, isRole := strings.Cut(l, roleMark)
+		switch {
+		case isRole && roles:
+			shown = append(shown, strings.TrimSpace(path.Base(dir)+" "+from))
+		case !isRole && !roles:
+			shown = append(shown, l)
+		}
+	}
+	// a circle is met once from each of its members: one message is enough
+	key := "circle " + at.String()
+	if s.seen[key] {
+		return &fault.Error{}
+	}
+	s.seen[key] = true
+	return s.fail(at, "%s in a circle: %s", what, strings.Join(shown, " -> "))
 }
 
 // add notes err, taking it apart where it holds several.

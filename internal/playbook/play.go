@@ -80,7 +80,7 @@ func (s site) importPlaybook(n *document.Node, at document.Pair) []*Play {
 	}
 	path := document.Join(s.dir, name)
 	if contains(s.chain, s.l.shown(path)) {
-		s.fail(at.Val.Place, "playbooks import each other in a circle: %s", strings.Join(append(s.chain, path), " -> "))
+		s.circle(at.Val.Place, "playbooks import each other", path)
 		return nil
 	}
 	plays := s.playbook(path, at.Val.Place)

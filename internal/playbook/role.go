@@ -119,9 +119,9 @@ func (s site) loadRole(name string, from RoleFrom, at fault.Place) *Role {
 	if r, ok := s.l.roles[key]; ok {
 		return r
 	}
-	step := dir + " " + from.Tasks
+	step := dir + roleMark + from.Tasks
 	if contains(s.chain, step) {
-		s.fail(at, "roles need each other in a circle: %s", circle(s.chain, step))
+		s.circle(at, "roles need each other", step)
 		return nil
 	}
 	before := len(s.errs)
@@ -151,17 +151,6 @@ func roleName(name string) string {
 		return path.Base(name)
 	}
 	return name
-}
-
-func circle(chain []string, again string) string {
-	var names []string
-	for _, c := range append(chain, again) {
-		dir, _, isRole := strings.Cut(c, " ")
-		if isRole {
-			names = append(names, path.Base(dir))
-		}
-	}
-	return strings.Join(names, " -> ")
 }
 
 // mainNames are the names a directory's main file may have.

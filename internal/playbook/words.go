@@ -201,5 +201,8 @@ func (s site) splitArgs(n *document.Node, only []string) (out parsedArgs, ok boo
 		last = w.end
 	}
 	out.free = free.String()
+	if out.free != "" && strings.HasSuffix(text, "\n") {
+		out.free += "\n" // a script keeps its last newline
+	}
 	return out, true
 }
