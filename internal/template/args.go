@@ -252,7 +252,7 @@ var homes = map[string][]string{
 }
 
 var addressNames = []string{"ipaddr", "ipv4", "ipv6", "ipwrap", "ipsubnet", "ipmath", "nthhost", "network_in_network",
-	"network_in_usable", "cidr_merge", "next_nth_usable", "previous_nth_usable", "hwaddr", "macaddr"}
+	"network_in_usable", "cidr_merge", "next_nth_usable", "previous_nth_usable", "ip", "ip_address", "in_network", "subnet_of", "supernet_of"}
 
 var generalNames = []string{"dict", "keep_keys", "remove_keys", "json_query", "counter", "lists_union", "lists_intersect",
 	"lists_difference", "lists_symmetric_difference", "lists_mergeby", "dict_kv", "version_sort", "crc32"}

@@ -2,8 +2,10 @@ package template
 
 import (
 	"context"
+	"maps"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 
 	"mageprov/internal/fault"
@@ -84,6 +86,18 @@ func (e *Engine) dialect() *jinja.Env {
 			for _, full := range fullNames(name) {
 				env.Tests[full] = t
 			}
+		}
+	}
+	for name, f := range maps.Clone(env.Filters) { // Jinja's own can be written with the collection, too
+		if full := "ansible.builtin." + name; !strings.Contains(name, ".") && env.Filters[full] == nil {
+			env.Filters[full] = f
+			env.TakesUndefined[full] = env.TakesUndefined[name]
+		}
+	}
+	for name, t := range maps.Clone(env.Tests) {
+		if full := "ansible.builtin." + name; !strings.Contains(name, ".") && env.Tests[full] == nil {
+			env.Tests[full] = t
+			env.TakesUndefined[full] = env.TakesUndefined[name]
 		}
 	}
 	for _, name := range []string{"mandatory", "type_debug"} {

@@ -13,52 +13,6 @@ var timeFilters = map[string]jinja.Filter{
 	"to_datetime": toDatetime,
 }
 
-// timeValue is Python's datetime: what now() and to_datetime give.
-type timeValue struct{ time.Time }
-
-// String is datetime's str.
-func (t timeValue) String() string {
-	s := t.Format("2006-01-02 15:04:05")
-	if us := t.Nanosecond() / 1000; us > 0 {
-		s += "." + pad(us, 6)
-	}
-	if t.Location() != time.UTC && t.Location() != time.Local {
-		s += t.Format("-07:00")
-	}
-	return s
-}
-
-// Get gives the attributes and methods of a datetime that playbooks use.
-func (t timeValue) attribute(name string) (any, bool) {
-	numbers := map[string]int{
-		"year": t.Year(), "month": int(t.Month()), "day": t.Day(), "hour": t.Hour(), "minute": t.Minute(),
-		"second": t.Second(), "microsecond": t.Nanosecond() / 1000,
-	}
-	if n, ok := numbers[name]; ok {
-		return int64(n), true
-	}
-	method := func(f func(c *jinja.Call) (any, error)) (any, bool) { return jinja.Func(f), true }
-	switch name {
-	case "strftime":
-		return method(func(c *jinja.Call) (any, error) {
-			a := take(c, "format")
-			a.need("format")
-			return strftime(a.str("format", ""), t.Time), a.err
-		})
-	case "isoformat":
-		return method(func(*jinja.Call) (any, error) { return strings.Replace(t.String(), " ", "T", 1), nil })
-	case "timestamp":
-		return method(func(*jinja.Call) (any, error) { return float64(t.UnixMicro()) / 1e6, nil })
-	case "date":
-		return method(func(*jinja.Call) (any, error) { return t.Format("2006-01-02"), nil })
-	case "weekday":
-		return method(func(*jinja.Call) (any, error) { return int64(t.Weekday()+6) % 7, nil })
-	case "isoweekday":
-		return method(func(*jinja.Call) (any, error) { return int64(t.Weekday()+6)%7 + 1, nil })
-	}
-	return nil, false
-}
-
 // now is the function now(utc=False, fmt=None).
 func now(c *jinja.Call) (any, error) {
 	a := take(c, "utc", "fmt")

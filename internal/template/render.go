@@ -78,62 +78,38 @@ func (s *Scope) RenderArgs(ctx context.Context, d *jinja.Dict) (map[string]any, 
 		if err != nil {
 			return nil, err
 		}
-		if v == Omit {
-			continue
+		if v != Omit {
+			out[jinja.Str(k)] = argument(v)
 		}
-		out[jinja.Str(k)] = jinja.ToGo(withoutOmit(v))
 	}
 	return out, nil
 }
 
-// withoutOmit drops omitted entries below v. What holds none is returned as it is.
-func withoutOmit(v any) any {
-	if !holdsOmit(v) {
-		return v
-	}
+// argument makes plain Go data of a rendered value and drops what is omitted.
+func argument(v any) any {
 	switch v := v.(type) {
 	case *jinja.List:
-		out := jinja.NewList()
+		out := make([]any, 0, len(v.Items))
 		for _, x := range v.Items {
 			if x != Omit {
-				out.Items = append(out.Items, withoutOmit(x))
+				out = append(out, argument(x))
 			}
 		}
 		return out
 	case jinja.Tuple:
-		return withoutOmit(&jinja.List{Items: v})
+		return argument(&jinja.List{Items: v})
 	case *jinja.Dict:
-		out := jinja.NewDict()
+		out := make(map[string]any, v.Len())
 		for k, x := range v.All() {
 			if x != Omit {
-				out.Set(k, withoutOmit(x))
+				out[jinja.Str(k)] = argument(x)
 			}
 		}
 		return out
+	case jinja.Object:
+		return jinja.Str(v)
 	}
 	return v
-}
-
-func holdsOmit(v any) bool {
-	switch v := v.(type) {
-	case omitted:
-		return true
-	case *jinja.List:
-		for _, x := range v.Items {
-			if holdsOmit(x) {
-				return true
-			}
-		}
-	case jinja.Tuple:
-		return holdsOmit(&jinja.List{Items: v})
-	case *jinja.Dict:
-		for _, x := range v.All() {
-			if holdsOmit(x) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // RenderString renders v as text; None gives "".
