@@ -24,13 +24,9 @@ func parseFstabLine(line string) (e fstabEntry, ok bool) {
 	if len(w) < 3 || len(w) > 6 && !strings.HasPrefix(w[6], "#") || strings.HasPrefix(w[0], "#") {
 		return e, false
 	}
-	w = append(w[:min(len(w), 6):6], "defaults", "0", "0")
-	switch {
-	case len(w) == 6: // three were there
-	case len(w) == 7:
-		w = append(w[:4], "0", "0")
-	case len(w) == 8:
-		w = append(w[:5], "0")
+	w = w[:min(len(w), 6)]
+	for _, missing := range []string{"defaults", "0", "0"}[len(w)-3:] {
+		w = append(w, missing)
 	}
 	return fstabEntry{unescapeOctal(w[0]), unescapeOctal(w[1]), w[2], unescapeOctal(w[3]), w[4], w[5]}, true
 }

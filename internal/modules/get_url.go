@@ -68,7 +68,12 @@ type fetch struct {
 	sha1 string     // of what is at dest
 	ret  map[string]any
 	kept []byte // the body, when it was small enough to keep
+	size int64  // what the server announced last, -1 when it did not say
 }
+
+// fetchInCheck is the largest file that check mode downloads; of a larger one
+// only the server's word is asked for.
+const fetchInCheck = 1 << 20
 
 // Check finds out whether the file at dest is the one the server has. It sends
 // the request that decides, and keeps a small answer for the run.
@@ -213,8 +218,7 @@ func (f *fetch) download(n node.Reader, p *module.Plan) error {
 }
 
 // put streams the download into place: the sums are complete, and compared,
-// before the writer renames its temporary file. In check mode only the server's
-// word is asked for, whatever the file's size.
+// before the writer renames its temporary file.
 func (f *fetch) put(ctx context.Context, w node.Writer, o node.WriteOptions) error {
 	f.ret["checksum_dest"] = nil
 	if f.sha1 != "" {
@@ -234,7 +238,7 @@ func (f *fetch) put(ctx context.Context, w node.Writer, o node.WriteOptions) err
 		}
 	}
 	defer body.Close()
-	if w.IsCheck() && f.kept == nil {
+	if w.IsCheck() && f.kept == nil && (f.size < 0 || f.size > fetchInCheck) {
 		return w.WriteFile(ctx, f.dest, node.UnknownContent, o)
 	}
 	sums := newSums(f.algo)
@@ -298,6 +302,9 @@ func (f *fetch) open(ctx context.Context, n node.Reader, since time.Time) (io.Re
 			file = p
 		}
 		r, err := n.Open(file)
+		if info, statErr := n.Stat(file); statErr == nil {
+			f.size = info.Size
+		}
 		if err != nil {
 			return nil, &module.Failure{Msg: "Request failed: <urlopen error " + err.Error() + ">"}
 		}
@@ -326,6 +333,7 @@ func (f *fetch) open(ctx context.Context, n node.Reader, since time.Time) (io.Re
 			"response": fmt.Sprintf("HTTP Error %d: %s", resp.StatusCode, reason), "dest": f.dest,
 		}}
 	}
+	f.size = resp.ContentLength
 	f.rename(n, resp)
 	return resp.Body, nil
 }
