@@ -42,12 +42,9 @@ func (s *state) attr(v any, name string, at loc) (any, error) {
 		}
 	case *Undefined:
 		return x, nil
-	case Tuple: // groupby's pairs answer to names too
-		if len(x) == 2 && name == "grouper" {
-			return x[0], nil
-		}
-		if len(x) == 2 && name == "list" {
-			return x[1], nil
+	case Tuple:
+		if e, ok := x.group(name); ok {
+			return e, nil
 		}
 	case Object:
 		if e, ok := x.Attr(name); ok {
@@ -58,6 +55,17 @@ func (s *state) attr(v any, name string, at loc) (any, error) {
 		return m, nil
 	}
 	return s.missing(v, "has no attribute '"+name+"'", name, at), nil
+}
+
+// group lets the pairs of groupby answer to names too.
+func (t Tuple) group(name string) (any, bool) {
+	switch {
+	case len(t) == 2 && name == "grouper":
+		return t[0], true
+	case len(t) == 2 && name == "list":
+		return t[1], true
+	}
+	return nil, false
 }
 
 // method gives the bound method, or nil.
@@ -112,6 +120,11 @@ func (s *state) item(v, key any, at loc) (any, error) {
 		}
 	}
 	if name, ok := key.(string); ok {
+		if t, ok := v.(Tuple); ok {
+			if e, ok := t.group(name); ok {
+				return e, nil
+			}
+		}
 		if a, ok := v.(Object); ok {
 			if e, ok := a.Attr(name); ok {
 				return e, nil

@@ -27,6 +27,9 @@ func (e *Env) run(ctx context.Context, t *Text, scope Scope, depth *int, w *outp
 func (s *state) template(tr *tree, w *output) error {
 	s.frame = &frame{up: s.frame}
 	s.root = s.frame
+	if len(tr.blocks) > 0 {
+		s.frame.set("self", &selfBlocks{s})
+	}
 	for {
 		s.addBlocks(tr)
 		s.parent = nil

@@ -25,6 +25,9 @@ func (c *Call) undefinedInput(v any, name string) error {
 }
 
 func filterMap(c *Call, v any) (any, error) {
+	if !Truth(v) {
+		return &List{Items: []any{}}, nil
+	}
 	items, err := Iterate(c.Ctx, v)
 	if err != nil {
 		return nil, err
@@ -102,6 +105,9 @@ func chooseBy(c *Call, v any, keep bool) (any, error) {
 
 // choose keeps the elements of which a test, or their truth, is as wanted.
 func choose(c *Call, v any, args []any, attribute any, keep bool) (any, error) {
+	if !Truth(v) {
+		return &List{Items: []any{}}, nil
+	}
 	items, err := Iterate(c.Ctx, v)
 	if err != nil {
 		return nil, err

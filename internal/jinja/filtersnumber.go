@@ -199,12 +199,19 @@ func filterSum(c *Call, v any) (any, error) {
 func filterFilesize(c *Call, v any) (any, error) {
 	p := c.bind("binary")
 	isBinary := p.bool(0, false)
-	n, err := filterFloat(&Call{Name: c.Name}, v)
-	p.keep(err)
+	var f float64
+	if s, ok := v.(string); ok {
+		var err error
+		f, err = parseFloat(s)
+		p.keep(fault.Wrap(err, "filesizeformat"))
+	} else if isNumber(v) {
+		f = toFloat(v)
+	} else {
+		p.keep(fault.New("filesizeformat needs a number, not %s", TypeName(v)))
+	}
 	if p.err != nil {
 		return nil, p.err
 	}
-	f := n.(float64)
 	base, names := 1000.0, []string{"kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"}
 	if isBinary {
 		base, names = 1024, []string{"KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"}

@@ -10,7 +10,7 @@ import (
 )
 
 var textFilters = map[string]Filter{
-	"upper": onText(strings.ToUpper), "lower": onText(strings.ToLower), "capitalize": onText(capitalize),
+	"upper": onText(upper), "lower": onText(strings.ToLower), "capitalize": onText(capitalize),
 	"title": onText(filterTitle), "trim": filterTrim, "center": filterCenter, "replace": filterReplace,
 	"format": filterFormat, "indent": filterIndent, "truncate": filterTruncate, "wordcount": filterWordcount,
 	"wordwrap": filterWordwrap, "string": func(c *Call, v any) (any, error) { return Str(v), c.bind().err },
@@ -82,7 +82,10 @@ func filterFormat(c *Call, v any) (any, error) {
 
 func filterIndent(c *Call, v any) (any, error) {
 	p := c.bind("width", "first", "blank")
-	s := Str(v)
+	s, ok := v.(string)
+	if !ok {
+		return nil, fault.New("indent needs text, not %s", TypeName(v)).WithHint("put | string before it")
+	}
 	by := ""
 	if w, ok := p.any(0, int64(4)).(string); ok {
 		by = w
@@ -117,7 +120,11 @@ func filterTruncate(c *Call, v any) (any, error) {
 	if p.any(3, nil) != nil {
 		leeway = p.int(3, 5)
 	}
-	r := []rune(Str(v))
+	s, ok := v.(string)
+	if !ok {
+		return nil, fault.New("truncate needs text, not %s", TypeName(v)).WithHint("put | string before it")
+	}
+	r := []rune(s)
 	if len(r) <= n+leeway || p.err != nil {
 		return string(r), p.err
 	}
@@ -125,7 +132,7 @@ func filterTruncate(c *Call, v any) (any, error) {
 	if keep < 0 {
 		return nil, fault.New("truncate: expected length >= %d, got %d", utf8.RuneCountInString(end), n)
 	}
-	s := string(r[:keep])
+	s = string(r[:keep])
 	if !kill {
 		if i := strings.LastIndexByte(s, ' '); i >= 0 {
 			s = s[:i]

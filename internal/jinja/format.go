@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"mageprov/internal/fault"
@@ -35,7 +36,9 @@ func (f spec) number(v any) (string, error) {
 			return "", err
 		}
 		if f.verb == 'c' {
-			f.verb = 's'
+			if _, isFloat := v.(float64); isFloat || !b.IsInt64() || b.Int64() < 0 || b.Int64() > unicode.MaxRune {
+				return "", fault.New("%%c arg not in range(0x110000)")
+			}
 			return f.pad(string(rune(b.Int64())), '<'), nil
 		}
 		neg = b.Sign() < 0
@@ -245,7 +248,9 @@ func formatPercent(format string, v any) (any, error) {
 			return nil, errTooLarge("text")
 		}
 	}
-	if _, isDict := v.(*Dict); a.next < len(args) && !isDict && !a.keyed {
+	_, isDict := v.(*Dict)
+	_, isList := v.(*List)
+	if a.next < len(args) && !isDict && !isList {
 		return nil, fault.New("not all arguments converted during string formatting")
 	}
 	return b.String(), nil
@@ -256,7 +261,6 @@ type percentArgs struct {
 	args   Tuple
 	dict   any
 	next   int
-	keyed  bool
 }
 
 func (a *percentArgs) take() (any, error) {
@@ -285,7 +289,7 @@ func (a *percentArgs) directive(i int) (string, int, error) {
 		if val, ok = d.Get(key); !ok {
 			return "", 0, fault.New("no key '%s' for the format", key)
 		}
-		keyed, a.keyed = true, true
+		keyed = true
 		i += end + 1
 	}
 	left := false

@@ -185,13 +185,19 @@ func formatSpec(v any, text string) (string, error) {
 		if f.verb != 0 && f.verb != 's' {
 			return "", fault.New("unknown format code '%c' for object of type 'str'", f.verb)
 		}
+		if f.sign != 0 || f.comma != 0 || f.align == '=' || f.alt {
+			return "", fault.New("sign, comma, '=' and '#' do not go with text in a format specifier")
+		}
 		if f.zero && f.align == 0 {
 			f.fill, f.align = "0", '<'
 		}
 		return f.text(v), nil
 	case float64:
-		if strings.IndexByte("dboxXc", f.verb) >= 0 && f.verb != 0 {
+		if strings.IndexByte("dboxXcs", f.verb) >= 0 && f.verb != 0 {
 			return "", fault.New("unknown format code '%c' for object of type 'float'", f.verb)
+		}
+		if f.verb == 'n' {
+			f.verb = 'g'
 		}
 		return f.number(v)
 	}

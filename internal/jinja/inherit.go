@@ -67,7 +67,7 @@ func (x *blockStmt) exec(s *state, w *output) error {
 // block runs one definition of a block; super() is the next one.
 func (s *state) block(chain []*blockStmt, i int, from *frame, w *output) error {
 	super := &superBlock{s: s, chain: chain, i: i + 1, from: from}
-	s.frame = &frame{up: from, names: []string{"super", "self"}, vals: []any{super, &selfBlocks{s}}}
+	s.frame = &frame{up: from, names: []string{"super"}, vals: []any{super}}
 	return s.run(chain[i].body, w)
 }
 

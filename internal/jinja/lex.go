@@ -206,7 +206,7 @@ func (l *lexer) findLinePrefix(from int, prefix string, atStart bool) int {
 		for k > from && (l.src[k-1] == ' ' || l.src[k-1] == '\t' || l.src[k-1] == '\v') {
 			k--
 		}
-		if k == 0 || l.src[k-1] == '\n' || !atStart && k > from {
+		if !atStart || k == 0 || l.src[k-1] == '\n' {
 			return k
 		}
 		i = j + len(prefix)

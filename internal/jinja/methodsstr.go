@@ -17,7 +17,7 @@ var strMethods map[string]methodFunc
 
 func init() {
 	strMethods = map[string]methodFunc{
-		"upper": plain(strings.ToUpper), "lower": plain(strings.ToLower), "casefold": plain(strings.ToLower),
+		"upper": plain(upper), "lower": plain(strings.ToLower), "casefold": plain(foldCase),
 		"title": plain(titleCase), "capitalize": plain(capitalize), "swapcase": plain(swapCase),
 		"strip":  stripper(strings.Trim),
 		"lstrip": stripper(strings.TrimLeft), "rstrip": stripper(strings.TrimRight),
@@ -33,7 +33,10 @@ func init() {
 		"isalpha": all(unicode.IsLetter), "isspace": all(unicode.IsSpace),
 		"isalnum": all(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }),
 		"isupper": cased(unicode.IsUpper, unicode.IsLower), "islower": cased(unicode.IsLower, unicode.IsUpper),
-		"istitle":      func(c *Call, self any) (any, error) { s := self.(string); return s != "" && titleCase(s) == s, nil },
+		"istitle": func(c *Call, self any) (any, error) {
+			s := self.(string)
+			return strings.IndexFunc(s, unicode.IsLetter) >= 0 && titleCase(s) == s, nil
+		},
 		"isidentifier": func(c *Call, self any) (any, error) { return isIdentifier(self.(string)), nil },
 		"isascii": func(c *Call, self any) (any, error) {
 			return len(self.(string)) == length(self) || isASCII(self.(string)), nil
@@ -47,6 +50,11 @@ func plain(f func(string) string) methodFunc {
 		return f(self.(string)), p.err
 	}
 }
+
+// upper knows the one letter that grows in capitals.
+func upper(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "ß", "SS")) }
+
+func foldCase(s string) string { return strings.ToLower(strings.ReplaceAll(s, "ß", "ss")) }
 
 func isASCII(s string) bool {
 	for i := range len(s) {

@@ -284,7 +284,10 @@ func arithFloat(op string, x, y float64) (any, error) {
 // floatMod has the sign of the divisor.
 func floatMod(x, y float64) float64 {
 	r := math.Mod(x, y)
-	if r != 0 && (r < 0) != (y < 0) {
+	switch {
+	case r == 0:
+		return math.Copysign(0, y)
+	case (r < 0) != (y < 0):
 		r += y
 	}
 	return r
