@@ -70,25 +70,45 @@ func identify() (path, build string, err error) {
 
 const sessionPrefix = "session-"
 
-// sessionDir makes a directory for this session beside the worker's program,
-// which is private and allows execution, or else among the temporary files.
-// Directories of sessions that were killed are removed.
+// sessionDir makes a directory for this session where scripts may be executed:
+// beside the worker's program if that place is private, as it is on a node;
+// else in the user's cache; else among the temporary files. Directories of
+// sessions that were killed are removed.
 func sessionDir(beside string) (string, error) {
-	pattern := sessionPrefix + strconv.Itoa(os.Getpid()) + "-*"
-	if !private(beside) {
-		return os.MkdirTemp("", "mageprov-"+pattern)
+	places := []string{beside}
+	if home, err := os.UserHomeDir(); err == nil {
+		cache := filepath.Join(home, ".cache", "mageprov")
+		if os.MkdirAll(filepath.Dir(cache), 0o755) == nil {
+			_ = os.Mkdir(cache, 0o700)
+		}
+		places = append(places, cache)
 	}
-	old, err := filepath.Glob(filepath.Join(beside, sessionPrefix+"*"))
-	if err != nil {
+	for _, dir := range places {
+		if !private(dir) {
+			continue
+		}
+		if err := sweep(dir, sessionPrefix); err != nil {
+			return "", err
+		}
+		return os.MkdirTemp(dir, sessionPrefix+strconv.Itoa(os.Getpid())+"-*")
+	}
+	prefix := "mageprov-" + sessionPrefix
+	if err := sweep(os.TempDir(), prefix); err != nil {
 		return "", err
 	}
-	for _, dir := range old {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), sessionPrefix), "-")
-		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) {
-			os.RemoveAll(dir)
+	return os.MkdirTemp("", prefix+strconv.Itoa(os.Getpid())+"-*")
+}
+
+// sweep removes the directories of this user's sessions that have ended.
+func sweep(dir, prefix string) error {
+	old, err := filepath.Glob(filepath.Join(dir, prefix+"*"))
+	for _, d := range old {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(d), prefix), "-")
+		if _, err := os.Stat("/proc/" + pid); os.IsNotExist(err) && private(d) {
+			os.RemoveAll(d)
 		}
 	}
-	return os.MkdirTemp(beside, pattern)
+	return err
 }
 
 // private says whether dir is a directory that only this user can enter.

@@ -33,9 +33,22 @@ func TestSessionDir(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("TMPDIR", t.TempDir())
-	if got, err := sessionDir(dir); err != nil || !strings.HasPrefix(got, os.Getenv("TMPDIR")) {
+	home, tmp := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	t.Setenv("HOME", home)
+	if got, err := sessionDir(dir); err != nil || filepath.Dir(got) != filepath.Join(home, ".cache/mageprov") {
 		t.Errorf("%s %v", got, err)
+	}
+	t.Setenv("HOME", "/proc/no-home")
+	dead := filepath.Join(tmp, "mageprov-session-999999999-x")
+	if err := os.Mkdir(dead, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := sessionDir(dir); err != nil || !strings.HasPrefix(got, tmp) {
+		t.Errorf("%s %v", got, err)
+	}
+	if _, err := os.Stat(dead); err == nil {
+		t.Error("a dead session was left")
 	}
 }
 
