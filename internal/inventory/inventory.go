@@ -9,6 +9,7 @@
 package inventory
 
 import (
+	"slices"
 	"sync"
 
 	"mageprov/internal/document"
@@ -136,6 +137,9 @@ func (g *Group) join(h *Host) bool {
 
 // leave takes h out of g.
 func (g *Group) leave(h *Host) {
+	if !slices.Contains(h.groups, g) {
+		return
+	}
 	g.hosts = remove(g.hosts, h)
 	h.groups = remove(h.groups, g)
 }

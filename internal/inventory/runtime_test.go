@@ -167,3 +167,19 @@ func TestPatternFileAndSlices(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkLayers loads a large inventory and asks for every host's layers.
+func BenchmarkLayers(b *testing.B) {
+	files := memory{"i/hosts": "[web]\nw[1:4000] a=1\n[db]\nd[1:1000]\n[site:children]\nweb\ndb\n", "i/group_vars/all.yml": "x: 1\ny: 2\n"}
+	for b.Loop() {
+		inv, err := Load(Options{Sources: []string{"i/hosts"}, Files: files})
+		if err != nil {
+			b.Fatal(err)
+		}
+		hosts, _, _ := inv.Match("site:!db[0]")
+		for _, h := range hosts {
+			inv.Layers(h.Name)
+		}
+		inv.GroupsDict()
+	}
+}

@@ -185,7 +185,7 @@ func (l *live) rows(now time.Time) []string {
 	var out []string
 	for _, h := range hosts {
 		r := l.running[h]
-		text := fmt.Sprintf("  %s  %5s  %s", runewidth.FillRight(cut(h, wide), wide), duration(now.Sub(r.since).Truncate(time.Second/2)), r.task)
+		text := fmt.Sprintf("  %s  %5s  %s", runewidth.FillRight(cut(h, wide), wide), duration(now.Sub(r.since).Round(time.Second/2)), r.task)
 		switch {
 		case r.total > 0:
 			b := "  " + bar(r.done, r.total, max(0, min(24, l.width/6)))
