@@ -132,7 +132,8 @@ func (s site) checkArgs(d *draft, spec *module.Spec, args *document.Node) {
 	if err == nil {
 		return
 	}
-	if !s.badValues(spec, args, literal) && complete && spec.ActionArgs == nil && !spec.OpenArgs && !s.l.defaulted && !strings.Contains(err.Error(), missingArg) {
+	bad := strings.Contains(err.Error(), "argument ") && s.badValues(spec, args, literal)
+	if !bad && complete && spec.ActionArgs == nil && !spec.OpenArgs && !s.l.defaulted && !strings.Contains(err.Error(), missingArg) {
 		s.fail(d.action.KeyPlace, "%s: %v", spec.Short(), err).WithHint("%s", fault.HintOf(err))
 	}
 }

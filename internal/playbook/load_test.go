@@ -68,8 +68,6 @@ func (r *fakeRange) Validate() error {
 	return nil
 }
 
-var fakes = map[string]*module.Spec{}
-
 func init() {
 	for _, s := range []module.Spec{
 		{Name: "ansible.builtin.file", New: func() any { return &fakeFile{State: "file"} }},
@@ -82,14 +80,13 @@ func init() {
 		{Name: "ansible.builtin.set_fact", New: func() any { return &fakeNone{} }, OpenArgs: true},
 		{Name: "site.own.range", New: func() any { return &fakeRange{} }},
 	} {
-		fakes[s.Name] = &s
-		fakes[s.Short()] = &s
+		module.Register(s)
 	}
 }
 
 func testLoader(o Options) *Loader {
 	o.Files = document.Disk{}
-	o.Modules = func(name string) (*module.Spec, bool) { s, ok := fakes[name]; return s, ok }
+	o.Modules = module.Lookup
 	env := jinja.NewEnv()
 	env.Tests["success"] = func(*jinja.Call, any) (bool, error) { return true, nil }
 	o.Parse = env.Parse

@@ -29,21 +29,21 @@ func write(t testing.TB, files map[string]string) {
 func TestIncludesAtRunTime(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, map[string]string{
-		"play/site.yml":               "- hosts: all\n",
-		"play/roles/r/tasks/main.yml": "- ping:\n",
-		"play/roles/r/tasks/x.yml":    "- import_tasks: y.yml\n",
-		"play/roles/r/tasks/y.yml":    "- name: y\n  ping:\n",
-		"play/bad.yml":                "- pong:\n- file: {pth: x}\n",
+		"play/site.yml":                   "- hosts: all\n",
+		"play/roles/first/tasks/main.yml": "- ping:\n",
+		"play/roles/first/tasks/x.yml":    "- import_tasks: y.yml\n",
+		"play/roles/first/tasks/y.yml":    "- name: y\n  ping:\n",
+		"play/bad.yml":                    "- pong:\n- file: {pth: x}\n",
 	})
 	l := testLoader(Options{})
 	if _, err := l.Playbook("play/site.yml"); err != nil {
 		t.Fatal(err)
 	}
-	role, err := l.Role("r", RoleFrom{Tasks: "x"}, "play", nil)
+	role, err := l.Role("first", RoleFrom{Tasks: "x"}, "play", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _ := l.Role("r", RoleFrom{Tasks: "x"}, "play", nil)
+	again, _ := l.Role("first", RoleFrom{Tasks: "x"}, "play", nil)
 	if again != role {
 		t.Error("the role was loaded twice")
 	}
@@ -52,12 +52,12 @@ func TestIncludesAtRunTime(t *testing.T) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			nodes, err := l.Tasks("play/roles/r/tasks/y.yml", TasksContext{Role: role, Handlers: true})
+			nodes, err := l.Tasks("play/roles/first/tasks/y.yml", TasksContext{Role: role, Handlers: true})
 			if err != nil || len(nodes) != 1 {
 				t.Error(err)
 				return
 			}
-			if task := nodes[0].(*Task); !task.IsHandler || task.Role != role || task.Dir != "play/roles/r/tasks" {
+			if task := nodes[0].(*Task); !task.IsHandler || task.Role != role || task.Dir != "play/roles/first/tasks" {
 				t.Errorf("%+v", task)
 			}
 		}()
@@ -67,11 +67,11 @@ func TestIncludesAtRunTime(t *testing.T) {
 	if got := report(err); !strings.Contains(got, `play/bad.yml:1:3: unknown module "pong"`) || !strings.Contains(got, "play/bad.yml:2:10: file has no argument") {
 		t.Errorf("got %s", got)
 	}
-	_, err = l.Role("rr", RoleFrom{}, "play", nil)
-	if got := report(err); !strings.Contains(got, "the role rr does not exist") || !strings.Contains(got, "did you mean r?") {
+	_, err = l.Role("frist", RoleFrom{}, "play", nil)
+	if got := report(err); !strings.Contains(got, "the role frist does not exist") || !strings.Contains(got, "did you mean first?") {
 		t.Errorf("got %s", got)
 	}
-	if dir, err := l.RolePath("r", "play", nil); dir != "play/roles/r" || err != nil {
+	if dir, err := l.RolePath("first", "play", nil); dir != "play/roles/first" || err != nil {
 		t.Error(dir, err)
 	}
 }
@@ -193,7 +193,7 @@ func FuzzTasks(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := NewLoader(Options{Files: oneFile(data), Modules: func(name string) (*module.Spec, bool) { s, ok := fakes[name]; return s, ok }})
+		l := NewLoader(Options{Files: oneFile(data), Modules: module.Lookup})
 		l.Tasks("f.yml", TasksContext{})
 		pb, _ := l.Playbook("f.yml")
 		Lint(l, pb)
