@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	context  = 3 // lines shown around a change
+	context  = 3       // lines shown around a change
 	maxBytes = 8 << 20 // of both texts together; more is only noted
 )
 
