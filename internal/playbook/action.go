@@ -17,6 +17,11 @@ func (s site) module(name string) (*module.Spec, bool) {
 	return s.l.o.Modules(name)
 }
 
+func (s site) isModule(name string) bool {
+	_, ok := s.module(name)
+	return ok
+}
+
 // unknownModule notes a name that no module has. In a file that may never run
 // it is a finding.
 func (s site) unknownModule(p fault.Place, name string) {

@@ -52,6 +52,10 @@ type fakeCopyAction struct {
 
 type fakeNone struct{}
 
+type fakeUser struct {
+	Name string `arg:"name"`
+}
+
 type fakeMeta struct {
 	Free string `arg:"free_form,required"`
 }
@@ -76,6 +80,7 @@ func init() {
 		{Name: "ansible.builtin.debug", New: func() any { return &fakeDebug{} }},
 		{Name: "ansible.builtin.copy", New: func() any { return &fakeCopy{} }, ActionArgs: &fakeCopyAction{}},
 		{Name: "ansible.builtin.ping", New: func() any { return &fakeNone{} }},
+		{Name: "ansible.builtin.user", New: func() any { return &fakeUser{} }},
 		{Name: "ansible.builtin.meta", New: func() any { return &fakeMeta{} }, FreeForm: "free_form"},
 		{Name: "ansible.builtin.set_fact", New: func() any { return &fakeNone{} }, OpenArgs: true},
 		{Name: "site.own.range", New: func() any { return &fakeRange{} }},

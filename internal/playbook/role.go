@@ -49,18 +49,16 @@ func (l *Loader) RolePath(name, base string, parent *Role) (string, error) {
 	return dir, nil
 }
 
-// roleDirs are the directories that hold roles, in the order of the search. A
-// playbook in playbooks/ has its roles beside that directory, too.
+// roleDirs are the directories that hold roles, in the order of the search:
+// Ansible's, then beside the playbook's directory (playbooks/ and roles/ are
+// neighbours), then in the binary.
 func (s site) roleDirs() []string {
 	dirs := append([]string{document.Join(s.playDir, "roles")}, s.l.o.RolesPath...)
 	dirs = append(dirs, s.playDir)
 	if s.role != nil {
 		dirs = append(dirs, document.Dir(s.role.Path))
 	}
-	if path.Base(s.playDir) == "playbooks" {
-		dirs = append(dirs, document.Join(s.playDir, "..", "roles"))
-	}
-	return append(dirs, document.Builtin+"roles")
+	return append(dirs, document.Join(s.playDir, "..", "roles"), document.Builtin+"roles")
 }
 
 // findRole gives the directory of a role, "" and the places tried if there is none.

@@ -180,6 +180,8 @@ func (s site) taskKey(d *draft, on level, p document.Pair) {
 		s.fail(p.KeyPlace, "import_playbook stands among plays, not among tasks")
 	case contains(includeNames, name):
 		s.setAction(d, p.Key, p)
+	case s.isModule(p.Key): // user is a keyword of plays, and a module here
+		s.setAction(d, p.Key, p)
 	case isKeyword(p.Key):
 		what := "a task"
 		if on == onInclude {
@@ -188,10 +190,6 @@ func (s site) taskKey(d *draft, on level, p document.Pair) {
 		d.problems = true
 		s.unknownKeyword(on, what, p)
 	default:
-		if _, ok := s.module(p.Key); ok {
-			s.setAction(d, p.Key, p)
-			return
-		}
 		s.unknownKey(d, p)
 	}
 }
