@@ -43,6 +43,8 @@ type Engine struct {
 	text  *jinja.Env // strings of YAML files
 	files *jinja.Env // template files
 
+	plugins map[string]plugin // lookups by short name
+
 	exprs    cache[*jinja.Text] // sources of Eval
 	sources  cache[*jinja.Text] // template files by settings and content
 	patterns cache[*pyre.Regexp]
@@ -57,7 +59,7 @@ func New(o Options) *Engine {
 	if o.Managed == "" {
 		o.Managed = "Ansible managed"
 	}
-	e := &Engine{opts: o}
+	e := &Engine{opts: o, plugins: lookups()}
 	e.text, e.files = e.dialect(), e.dialect()
 	e.text.DoubleBackslash = true
 	e.text.KeepTrailingNewline = true

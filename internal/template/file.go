@@ -36,7 +36,7 @@ func (s *Scope) RenderFile(ctx context.Context, path string, o module.TemplateOp
 	}
 	n := s.With(templateVars(path, s.engine.opts.Managed))
 	n.fresh, n.self = true, path
-	env.Load = n.load
+	env.Load = func(ctx context.Context, name string) (*jinja.Text, error) { return n.load(ctx, &env, name) }
 	out, err := env.RenderText(ctx, s.engine.source(&env, source, fault.Place{File: path, Line: line, Col: 1}), n)
 	if err != nil {
 		return "", err
@@ -151,7 +151,7 @@ func templateVars(path, managed string) map[string]any {
 
 // load finds what a template includes, imports or extends: beside the template
 // itself, then along the search path of templates.
-func (s *Scope) load(ctx context.Context, name string) (*jinja.Text, error) {
+func (s *Scope) load(ctx context.Context, env *jinja.Env, name string) (*jinja.Text, error) {
 	tried := []string{name}
 	if !filepath.IsAbs(name) {
 		tried[0] = filepath.Join(filepath.Dir(s.self), name)
@@ -163,7 +163,7 @@ func (s *Scope) load(ctx context.Context, name string) (*jinja.Text, error) {
 	}
 	for _, p := range tried {
 		if data, err := s.readFile(p); err == nil {
-			return s.engine.source(s.engine.files, string(data), fault.Place{File: p, Line: 1, Col: 1}), nil
+			return s.engine.source(env, string(data), fault.Place{File: p, Line: 1, Col: 1}), nil
 		}
 	}
 	return nil, fault.New("template %q was not found", name).

@@ -40,6 +40,7 @@ func TestBeyond214(t *testing.T) {
 		"('2024-01-02' | to_datetime('%Y-%m-%d')) < ('2024-01-03 00:00:10' | to_datetime)":                   "True",
 		"('2024-01-02 03:04:05' | to_datetime) ~ ''":                                                         "'2024-01-02 03:04:05'",
 		"('2024-01-02 03:04:05' | to_datetime).strftime('%-d.%-m.%y')":                                       "'2.1.24'",
+		"(nope is defined) | ternary(nope, 'd')":                                                             "'d'",
 		"nope | ansible.builtin.default('x')":                                                                "'x'",
 		"'test' | community.general.crc32":                                                                   "'d87f7e0c'",
 		"[{'a':1}] | community.general.json_query('[0].a')":                                                  "1",
@@ -192,7 +193,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("the test %s is not on the page", name)
 		}
 	}
-	for name := range plugins {
+	for name := range e.plugins {
 		if !named(name) {
 			t.Errorf("the lookup %s is not on the page", name)
 		}

@@ -23,14 +23,13 @@ type lookup struct {
 // plugin gives the values of a lookup. Its options are bound with l.options.
 type plugin func(l *lookup) ([]any, error)
 
-// plugins are all lookups by short name.
-var plugins map[string]plugin
-
-func init() {
-	plugins = map[string]plugin{}
+// lookups gives all plugins by short name.
+func lookups() map[string]plugin {
+	all := map[string]plugin{}
 	for _, table := range []map[string]plugin{listPlugins, filePlugins, varPlugins, commandPlugins} {
-		maps.Copy(plugins, table)
+		maps.Copy(all, table)
 	}
+	return all
 }
 
 // options binds the keyword arguments that the plugin knows.
@@ -64,10 +63,10 @@ func (s *Scope) look(c *jinja.Call, name string, terms []any) ([]any, error) {
 	for _, home := range []string{"ansible.builtin.", "ansible.legacy.", "community.general."} {
 		short = strings.TrimPrefix(short, home)
 	}
-	p, ok := plugins[short]
+	p, ok := s.engine.plugins[short]
 	if !ok {
 		return nil, fault.At(c.Place, "unknown lookup %q", name).
-			WithHint("%s", fault.DidYouMean(short, slices.Sorted(maps.Keys(plugins))))
+			WithHint("%s", fault.DidYouMean(short, slices.Sorted(maps.Keys(s.engine.plugins))))
 	}
 	call := *c
 	call.Name = short
@@ -107,8 +106,16 @@ func callLookup(c *jinja.Call, wantlist bool) (any, error) {
 		return nil, refuse(c, "needs the name of a lookup")
 	}
 	call, onError := *c, "strict"
-	call.Kwargs = nil
+	call.Args, call.Kwargs = make([]any, len(c.Args)), nil
+	for i, v := range c.Args {
+		if call.Args[i], err = jinja.Materialize(c.Ctx, v); err != nil {
+			return nil, err
+		}
+	}
 	for _, kw := range c.Kwargs {
+		if kw.Value, err = jinja.Materialize(c.Ctx, kw.Value); err != nil {
+			return nil, err
+		}
 		switch kw.Name {
 		case "wantlist":
 			wantlist = jinja.Truth(kw.Value)
@@ -119,7 +126,7 @@ func callLookup(c *jinja.Call, wantlist bool) (any, error) {
 			call.Kwargs = append(call.Kwargs, kw)
 		}
 	}
-	out, err := s.look(&call, jinja.Str(c.Args[0]), c.Args[1:])
+	out, err := s.look(&call, jinja.Str(call.Args[0]), call.Args[1:])
 	if err != nil {
 		if _, undefined := jinja.AsUndefined(err); undefined || onError == "strict" || c.Ctx.Err() != nil {
 			return nil, err

@@ -77,7 +77,7 @@ func lookGlob(l *lookup) ([]any, error) {
 	var out []any
 	for _, t := range flat(nil, l.terms, 1, false) {
 		pattern := jinja.Str(t)
-		if dir, err := l.find("files", dirOf(pattern)); err == nil && !filepath.IsAbs(pattern) {
+		if dir, err := l.find("files", path.Dir(pattern)); err == nil && !filepath.IsAbs(pattern) {
 			pattern = path.Join(dir, path.Base(pattern))
 		} else if !filepath.IsAbs(pattern) {
 			continue
@@ -94,16 +94,10 @@ func lookGlob(l *lookup) ([]any, error) {
 	return out, nil
 }
 
-func dirOf(pattern string) string {
-	if d := path.Dir(pattern); d != "." {
-		return d
-	}
-	return ""
-}
-
-// lookFirstFound gives the first of several files that is there.
+// lookFirstFound gives the first of several files that is there. The engine
+// says with _kind where the task at hand looks: templates, vars or files.
 func lookFirstFound(l *lookup) ([]any, error) {
-	a := l.options("files", "paths", "skip")
+	a := l.options("files", "paths", "skip", "_kind")
 	if a.err != nil {
 		return nil, a.err
 	}
@@ -126,8 +120,12 @@ func lookFirstFound(l *lookup) ([]any, error) {
 		}
 		names = append(names, candidates(files, paths)...)
 	}
+	kinds := []string{"files", "vars", "templates"}
+	if k := a.str("_kind", ""); k != "" {
+		kinds = []string{k}
+	}
 	for _, n := range names {
-		for _, kind := range []string{"templates", "files", "vars"} {
+		for _, kind := range kinds {
 			if p, err := l.find(kind, n); err == nil {
 				if l.exists(p) {
 					return []any{p}, nil

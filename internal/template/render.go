@@ -151,12 +151,52 @@ func (s *Scope) Condition(ctx context.Context, v any) (bool, error) {
 	if strings.TrimSpace(t.Source) == "" {
 		return true, nil
 	}
-	if t.Expr && strings.HasPrefix(strings.TrimSpace(t.Source), "{{") {
+	if t.Expr && strings.Contains(t.Source, "{{") {
 		s.engine.warnOnce(t.Place.String() + ": a condition needs no {{ }}: " + t.Source)
-		t = s.engine.expr(t.Source, t.Place, false)
+		t = s.engine.expr(withoutBraces(t.Source), t.Place, true)
 	}
 	r, err := s.Render(ctx, t)
 	return err == nil && s.truth(r, t), err
+}
+
+// withoutBraces makes one expression of a condition that holds {{ }}: outside of
+// texts `{{ x }}` becomes `(x)`, and in them 'a{{ x }}' becomes ('a' ~ (x) ~ ”).
+// The values never become part of the source.
+func withoutBraces(src string) string {
+	var b strings.Builder
+	quote := byte(0)
+	inner := false // the text has been cut at a {{
+	literal := 0   // where the text began in b
+	for i := 0; i < len(src); i++ {
+		end := strings.Index(src[i:], "}}")
+		switch ch := src[i]; {
+		case strings.HasPrefix(src[i:], "{{") && end > 0:
+			expr := "(" + strings.Trim(src[i+2:i+end], "- ") + ")"
+			if quote != 0 {
+				expr = string(quote) + " ~ " + expr + " ~ " + string(quote)
+				inner = true
+			}
+			b.WriteString(expr)
+			i += end + 1
+			continue
+		case ch == '\\' && quote != 0 && i+1 < len(src):
+			b.WriteByte(ch)
+			i++
+		case quote == 0 && (ch == '\'' || ch == '"'):
+			quote, inner, literal = ch, false, b.Len()
+		case ch == quote:
+			quote = 0
+			if inner {
+				text := b.String()[literal:] + string(ch)
+				head := b.String()[:literal]
+				b.Reset()
+				b.WriteString(head + "(" + text + ")")
+				continue
+			}
+		}
+		b.WriteByte(src[i])
+	}
+	return b.String()
 }
 
 func (s *Scope) truth(r any, t *jinja.Text) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 
 	"mageprov/internal/fault"
@@ -31,6 +32,7 @@ func testVars() *jinja.Dict {
 		"c", text("{{ a }}"),
 		"half", templated(jinja.NewDict("good", text("{{ n }}"), "bad", text("{{ nowhere }}"), "deep", templatedList("x", text("{{ n + 1 }}")))),
 		"own", templated(jinja.NewDict("x", int64(1), "y", text("{{ own.x + 1 }}"))),
+		"circle", templated(jinja.NewDict("x", text("{{ circle }}"))),
 		"loop", templated(jinja.NewDict("x", text("{{ loop.x }}"))),
 		"shared", jinja.NewList(int64(1)),
 		"greet", text("hello {{ item | default('nobody') }}"),
@@ -84,6 +86,7 @@ func TestRenderMistakes(t *testing.T) {
 	for src, want := range map[string]string{
 		"{{ a }}":                           "recursive loop detected in template: a -> b -> c -> a",
 		"{{ loop.x }}":                      "recursive loop detected in template: loop.x -> loop.x",
+		"{{ circle }}":                      "recursive loop",
 		"{{ half }}":                        "'nowhere' is undefined",
 		"{{ half.bad }}":                    "'nowhere' is undefined",
 		"{{ half.nope }}":                   "no attribute 'nope'",
@@ -186,6 +189,8 @@ func TestCondition(t *testing.T) {
 		{&jinja.Text{Source: "shared", Expr: true}, true, true},
 		{&jinja.Text{Source: "[]", Expr: true}, false, true},
 		{&jinja.Text{Source: "{{ n == 5 }}", Expr: true}, true, true},
+		{&jinja.Text{Source: "n == {{ five }}", Expr: true}, true, true},
+		{&jinja.Text{Source: "'{{ yes_text }}' == 'yes' and \"a-{{ n }}\" == 'a-5' and '\\'x' != \"'\"", Expr: true}, true, true},
 		{&jinja.Text{Source: "none", Expr: true}, false, true},
 		{text("{{ n == 4 }}"), false, false},
 		{jinja.NewList("n == 5", "n == 6"), false, false},
@@ -271,4 +276,26 @@ func TestRenderFileMistakes(t *testing.T) {
 			t.Errorf("%q: error %v, want %s", src, err, want)
 		}
 	}
+}
+
+// TestSharedEngine holds that scopes of many hosts can work at the same time.
+func TestSharedEngine(t *testing.T) {
+	e := New(Options{})
+	vars := dictVars{testVars()}
+	src := text("{{ half.good }} {{ 'a1' | regex_replace('[0-9]', five | string) }} {{ own.y }}")
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 20 {
+				got, err := e.Scope(vars, memory{"t.j2": "{{ n }}{% set _ = shared.append(1) %}"}).RenderString(context.Background(), src)
+				if err != nil || got != "5 a5 2" {
+					t.Errorf("got %q, %v", got, err)
+				}
+				if _, err := e.Scope(vars, memory{"t.j2": "{{ n }}{% set _ = shared.append(1) %}"}).RenderFile(context.Background(), "t.j2", module.TemplateOptions{}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
