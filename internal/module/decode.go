@@ -34,6 +34,10 @@ type Arg struct {
 	index    []int
 }
 
+// Internal says that an argument is not the user's: a module's Action gives it
+// to the part on the node. Its name begins with an underscore.
+func (a Arg) Internal() bool { return strings.HasPrefix(a.Name, "_") }
+
 // Mode is a file mode: octal text, a number, or symbolic ("u+rwX,g-w"). "" is not given.
 type Mode string
 
@@ -179,6 +183,9 @@ func checkChoices(name string, a *Arg, v reflect.Value) string {
 func unknownArg(name string, specs []Arg) string {
 	var known []string
 	for _, a := range specs {
+		if a.Internal() {
+			continue
+		}
 		known = append(append(known, a.Name), a.Aliases...)
 	}
 	sort.Strings(known)

@@ -37,7 +37,7 @@ func (f *file) Validate() error {
 	switch {
 	case f.Recurse && f.State != "directory" && f.State != "":
 		return fault.New("recurse option requires state to be 'directory'")
-	case f.Src != "" && (f.State == "directory" || f.State == "file" || f.State == "touch"):
+	case f.Src != "" && f.State != "" && f.State != "link" && f.State != "hard":
 		return fault.New("src option requires state to be 'link' or 'hard'")
 	case f.Src == "" && f.State == "hard":
 		return fault.New("src is required for creating new hardlinks")
@@ -62,7 +62,7 @@ func kindOfPath(i *node.Info) string {
 
 // Check finds out what is at the path and leaves the rest to the state.
 func (f *file) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
-	f.Path = cleanPath(f.Path)
+	f.Path, f.Src = cleanPath(expandWord(n, f.Path)), expandWord(n, f.Src)
 	i, err := lstatOrNil(n, f.Path)
 	if err != nil {
 		return module.Plan{}, err

@@ -3,7 +3,6 @@ package modules
 import (
 	"bytes"
 	"context"
-	"crypto/md5"
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
@@ -132,16 +131,4 @@ func fileSHA1(n node.Reader, p string) (string, error) {
 	}
 	defer f.Close()
 	return sha1Of(f)
-}
-
-// fileMD5 gives the md5sum that Ansible still returns beside it.
-func fileMD5(n node.Reader, p string) (string, error) {
-	f, err := n.Open(p)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := md5.New()
-	_, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), err
 }

@@ -22,6 +22,7 @@ type slurp struct {
 
 // Check does all of it: slurp changes nothing.
 func (s *slurp) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
+	s.Src = expandWord(n, s.Src)
 	i, err := n.Stat(s.Src)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -1,7 +1,9 @@
 package modules_test
 
 import (
+	"context"
 	"path"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -9,6 +11,7 @@ import (
 	"mageprov/internal/module"
 	_ "mageprov/internal/modules"
 	"mageprov/internal/modules/moduletest"
+	"mageprov/internal/node"
 )
 
 // TestCases runs the cases of all modules on the double.
@@ -52,6 +55,9 @@ func TestEveryArgumentIsDocumented(t *testing.T) {
 			args = append(args, module.ArgsOf(s.ActionArgs)...)
 		}
 		for _, a := range args {
+			if a.Internal() {
+				continue
+			}
 			entry := ""
 			if _, rest, ok := strings.Cut(page, "\n- **"+a.Name+"**"); ok {
 				entry, _, _ = strings.Cut(rest, "\n- **")
@@ -71,4 +77,33 @@ func TestEveryArgumentIsDocumented(t *testing.T) {
 			}
 		}
 	}
+}
+
+// onDisk is the machine that runs the test, below a temporary directory.
+type onDisk struct {
+	*node.Local
+	root    string
+	overlay *node.Overlay
+}
+
+func (h *onDisk) Root() string       { return h.root }
+func (h *onDisk) Files() node.Writer { return h.Local }
+func (h *onDisk) NewCheck()          { h.overlay = node.NewOverlay(h.Local) }
+
+func (h *onDisk) Run(ctx context.Context, name string, args module.Args, check bool) *module.Result {
+	if check {
+		return moduletest.RunOn(ctx, h.overlay, name, args)
+	}
+	return moduletest.RunOn(ctx, h.Local, name, args)
+}
+
+// TestCasesOnDisk runs the portable cases without the double in between.
+func TestCasesOnDisk(t *testing.T) {
+	moduletest.Run(t, "testdata", func(t *testing.T) moduletest.Host {
+		root, err := filepath.EvalSymlinks(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &onDisk{Local: node.NewLocal(node.LocalOptions{Umask: 0o022}), root: root}
+	})
 }

@@ -15,6 +15,8 @@
 //	-- after/etc/motd --
 //	hi
 //
+// A file that ends in "<no newline>" has no newline at its end.
+//
 // See Case for all keys. A task that names $ROOT runs everywhere; one that does
 // not, or that has commands, runs on the double only.
 package moduletest
@@ -142,6 +144,7 @@ func load(file string) (*Case, error) {
 	}
 	seen := false
 	for _, f := range txtar.Parse(b).Files {
+		f.Data = bytes.TrimSuffix(f.Data, []byte("<no newline>\n"))
 		top, rest, _ := strings.Cut(f.Name, "/")
 		switch top {
 		case "case.yml":
