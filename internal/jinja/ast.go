@@ -161,6 +161,7 @@ type (
 		filter    expr
 		body, els []stmt
 		recursive bool
+		mutates   bool // the body calls a method that changes something
 	}
 	setStmt struct {
 		loc

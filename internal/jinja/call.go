@@ -150,6 +150,11 @@ func settled(c *Call, v any) (any, error) {
 func (x *callExpr) function(s *state) (string, any, error) {
 	switch f := x.fn.(type) {
 	case *attrExpr:
+		if mutating[f.name] {
+			if err := s.localise(f.x); err != nil {
+				return "", nil, err
+			}
+		}
 		v, err := f.x.eval(s)
 		if err != nil {
 			return "", nil, err

@@ -157,6 +157,16 @@ func (x *setStmt) exec(s *state, _ *output) error {
 	if err != nil {
 		return err
 	}
+	switch v.(type) {
+	case *List, *Dict:
+		name, _, err := s.callers(x.x)
+		if err != nil {
+			return err
+		}
+		if name != "" { // a method may change what the name stands for
+			v = copyDeep(v, 0)
+		}
+	}
 	return s.assign(x.target, v, x.loc)
 }
 

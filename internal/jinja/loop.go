@@ -3,6 +3,11 @@ package jinja
 import "mageprov/internal/fault"
 
 func (x *forStmt) exec(s *state, w *output) error {
+	if x.mutates {
+		if err := s.localise(x.iter); err != nil {
+			return err
+		}
+	}
 	v, err := x.iter.eval(s)
 	if err != nil {
 		return err

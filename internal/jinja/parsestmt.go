@@ -31,7 +31,11 @@ func (p *parser) forStmt(at loc) stmt {
 	p.skipOp(":")
 	p.blockEnd()
 	p.loops++
+	start := p.i
 	f.body = p.statements("else", "endfor")
+	for _, t := range p.toks[start:p.i] {
+		f.mutates = f.mutates || t.kind == tName && mutating[t.text]
+	}
 	p.loops--
 	if p.advance().text == "else" {
 		f.els = p.body("endfor")
