@@ -52,6 +52,7 @@ func TestSudo(t *testing.T) {
 		"prompt override by policy": {[]string{"ALL=(ALL) ALL", "passprompt=hello"}, Become{Password: right}, nil},
 	} {
 		t.Run(label, func(t *testing.T) {
+			t.Parallel() // sudo takes its time over a wrong password
 			conn, user := loginAs(t, c.rules...)
 			if c.b.Method == "" {
 				c.b.Method = "sudo"

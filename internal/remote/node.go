@@ -94,7 +94,8 @@ func (n *Node) Worker(ctx context.Context, b connection.Become) (*Session, error
 	return s, nil
 }
 
-// Close ends all workers, with what they run, and the connection.
+// Close lets all workers go and ends the connection. A task that still runs is
+// finished on the node; cancel its Do to end it.
 func (n *Node) Close() error {
 	n.mu.Lock()
 	n.closed = true

@@ -138,7 +138,8 @@ func (s *Session) fail(err error) {
 }
 
 // Do has the worker run a task and waits for the answer; t.ID is set here.
-// progress, if not nil, hears live output. When ctx ends the task is cancelled
+// progress, if not nil, hears live output, and holds up all answers of the node
+// while it does. When ctx ends the task is cancelled
 // on the node, with all its processes, before Do returns ctx's error. A task
 // that failed is an answer; the error is for a node that did not give one.
 func (s *Session) Do(ctx context.Context, t wire.Task, progress func(string)) (*wire.Reply, error) {

@@ -56,7 +56,7 @@ func identify() (path, build string, err error) {
 	if path, err = os.Executable(); err != nil {
 		return "", "", err
 	}
-	f, err := os.Open(path)
+	f, err := os.Open("/proc/self/exe") // path may have been replaced by now
 	if err != nil {
 		return "", "", err
 	}

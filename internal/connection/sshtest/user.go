@@ -21,7 +21,7 @@ func NewUser(t testing.TB, sudoers ...string) string {
 		t.Skip("needs root to make a user")
 	}
 	name := fmt.Sprintf("mp%x", time.Now().UnixNano()&0xffffffffff)
-	run(t, "", "useradd", "-m", "-s", "/bin/bash", name)
+	addUser(t, name)
 	t.Cleanup(func() {
 		exec.Command("pkill", "-KILL", "-u", name).Run() // only this user's own processes
 		exec.Command("userdel", "-rf", name).Run()
@@ -39,6 +39,21 @@ func NewUser(t testing.TB, sudoers ...string) string {
 		run(t, "", "visudo", "-cqf", "/etc/sudoers.d/"+name)
 	}
 	return name
+}
+
+// addUser waits for whoever else is changing the accounts just now.
+func addUser(t testing.TB, name string) {
+	t.Helper()
+	for try := 0; ; try++ {
+		out, err := exec.Command("useradd", "-m", "-s", "/bin/bash", name).CombinedOutput()
+		if err == nil {
+			return
+		}
+		if try == 50 || !strings.Contains(string(out), "lock") {
+			t.Fatalf("useradd: %v\n%s", err, out)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 func run(t testing.TB, stdin, name string, args ...string) {
