@@ -57,6 +57,10 @@ func (a *argSet) names() []string {
 	return out
 }
 
+// passesOn says whether a module hands its arguments to another one that the
+// host decides on: what that one does not know may be meant for other systems.
+func passesOn(spec *module.Spec) bool { return spec.Short() == "package" }
+
 // checkNames notes arguments that the module does not have, or has twice.
 func (s site) checkNames(spec *module.Spec, args *document.Node) {
 	if spec.OpenArgs {
@@ -68,6 +72,10 @@ func (s site) checkNames(spec *module.Spec, args *document.Node) {
 		arg := set.byName[p.Key]
 		if arg == nil {
 			if p.Key == spec.FreeForm && spec.FreeForm != "" {
+				continue
+			}
+			if passesOn(spec) {
+				s.note(Finding{Place: p.KeyPlace, Rule: "foreign-argument", Level: Warning, Msg: spec.Short() + " has no argument " + p.Key + " on Debian and Ubuntu"})
 				continue
 			}
 			e := s.fail(p.KeyPlace, "%s has no argument %q", spec.Short(), p.Key)
@@ -125,7 +133,7 @@ func (s site) checkArgs(d *draft, spec *module.Spec, args *document.Node) {
 			s.fail(d.action.KeyPlace, "%s needs the argument %s", spec.Short(), arg.Name)
 		}
 	}
-	if spec.New == nil {
+	if spec.New == nil || passesOn(spec) {
 		return
 	}
 	err := module.Decode(spec.New(), literal)

@@ -81,6 +81,7 @@ func init() {
 		{Name: "ansible.builtin.copy", New: func() any { return &fakeCopy{} }, ActionArgs: &fakeCopyAction{}},
 		{Name: "ansible.builtin.ping", New: func() any { return &fakeNone{} }},
 		{Name: "ansible.builtin.user", New: func() any { return &fakeUser{} }},
+		{Name: "ansible.builtin.package", New: func() any { return &fakeUser{} }},
 		{Name: "ansible.builtin.meta", New: func() any { return &fakeMeta{} }, FreeForm: "free_form"},
 		{Name: "ansible.builtin.set_fact", New: func() any { return &fakeNone{} }, OpenArgs: true},
 		{Name: "site.own.range", New: func() any { return &fakeRange{} }},
