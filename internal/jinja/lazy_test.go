@@ -85,6 +85,8 @@ func TestErrors(t *testing.T) {
 		{"{{ gone.a.b }}", "f.j2:10:8: 'gone' is undefined", ""},
 		{"{{ 1 | uper }}", "f.j2:10:12: no filter named 'uper'", "did you mean upper?"},
 		{"{{ 1 is defind }}", "f.j2:10:13: no test named 'defind'", "did you mean defined?"},
+		{"{{ [1] | map('uper') }}", "f.j2:10:18: no filter named 'uper'", "did you mean upper?"},
+		{"{{ [1] | selectattr('a', 'defind') }}", "f.j2:10:30: no test named 'defind'", "did you mean defined?"},
 		{"x\ny {% fi %}", "f.j2:11:6: template syntax: unknown tag 'fi'", ""},
 		{"{% for x in y %}", "f.j2:10:21: template syntax: unexpected end of the template, expected else or endfor", ""},
 		{"{{ 'a' + 1 }}", "f.j2:10:12: can only concatenate str (not \"int\") to str", "use ~ to join text with other values"},

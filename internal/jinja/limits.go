@@ -8,6 +8,7 @@ const (
 	maxString = 64 << 20 // bytes of one text
 	maxItems  = 1 << 20  // elements of one list that an expression makes
 	maxBits   = 1 << 20  // bits of one integer
+	maxLinks  = 100000   // operators of one source
 	maxDepth  = 150      // nesting of source, and of calls and includes
 )
 

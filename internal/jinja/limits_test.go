@@ -19,7 +19,7 @@ func TestLimits(t *testing.T) {
 		"{{ " + strings.Repeat("not ", 10000) + "1 }}", "{{ " + strings.Repeat("-", 10000) + "1 }}",
 		strings.Repeat("{% if 1 %}", 5000) + strings.Repeat("{% endif %}", 5000),
 		"{% set s = 'aaaaaaaaaaaaaaaa' %}{% for i in range(100) %}{% set s = s ~ s %}{{ s * 1000000 }}{% endfor %}",
-		"{% include 'self' %}", "{% extends 'self2' %}", "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
+		"{{ 1" + strings.Repeat("+1", 200000) + " }}", "{{ 1" + strings.Repeat(" and 1", 200000) + " }}", "{% include 'self' %}", "{% extends 'self2' %}", "{{ ('a' * 1000000).replace('a', 'b' * 1000000) }}",
 		"{{ '{}'.format('a' * 1000000) * 1000 }}", "{% for a in range(1000000) %}{{ 'x' * 1000 }}{% endfor %}",
 	} {
 		env := NewEnv()

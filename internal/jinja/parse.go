@@ -13,6 +13,7 @@ type parser struct {
 	i      int
 	depth  int
 	loops  int
+	links  int // operators so far
 	expr   bool
 	tree   *tree
 	ending []string // tags that would end the open blocks, for messages
@@ -146,6 +147,13 @@ func (p *parser) enter() {
 }
 
 func (p *parser) leave() { p.depth-- }
+
+// link guards against chains of operators, which nest to the left.
+func (p *parser) link() {
+	if p.links++; p.links > maxLinks {
+		p.fail(p.tok().pos, "too many operators", "")
+	}
+}
 
 // statements reads up to one of the given tags, whose name is left to be read,
 // or up to the end of the source if there are none.

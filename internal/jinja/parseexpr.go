@@ -84,6 +84,7 @@ func (p *parser) expression(cond bool) expr {
 		return x
 	}
 	for p.isName("if") {
+		p.link()
 		at := p.here()
 		p.i++
 		c := &condExpr{loc: at, test: p.or(), a: x}
@@ -98,6 +99,7 @@ func (p *parser) expression(cond bool) expr {
 func (p *parser) or() expr {
 	x := p.and()
 	for p.isName("or") {
+		p.link()
 		at := p.here()
 		p.i++
 		x = &logicExpr{at, true, x, p.and()}
@@ -108,6 +110,7 @@ func (p *parser) or() expr {
 func (p *parser) and() expr {
 	x := p.not()
 	for p.isName("and") {
+		p.link()
 		at := p.here()
 		p.i++
 		x = &logicExpr{at, false, x, p.not()}
@@ -160,6 +163,7 @@ func (p *parser) compare() expr {
 func (p *parser) sum() expr {
 	x := p.concat()
 	for p.isOp("+") || p.isOp("-") {
+		p.link()
 		at := p.here()
 		x = &binExpr{at, p.advance().text, x, p.concat()}
 	}
@@ -181,6 +185,7 @@ func (p *parser) concat() expr {
 func (p *parser) product() expr {
 	x := p.power()
 	for p.isOp("*") || p.isOp("/") || p.isOp("//") || p.isOp("%") {
+		p.link()
 		at := p.here()
 		x = &binExpr{at, p.advance().text, x, p.power()}
 	}
@@ -191,6 +196,7 @@ func (p *parser) product() expr {
 func (p *parser) power() expr {
 	x := p.unary(true)
 	for p.isOp("**") {
+		p.link()
 		at := p.here()
 		p.i++
 		x = &binExpr{at, "**", x, p.unary(true)}

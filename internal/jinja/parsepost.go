@@ -103,9 +103,36 @@ func (p *parser) filters(x expr, bare bool) expr {
 			f.args = p.arguments()
 		}
 		p.tree.filters = append(p.tree.filters, Name{Name: f.name, Place: f.place()})
+		p.inner(f)
 		x = f
 	}
 	return x
+}
+
+// inner notes the filter or test that map, select and their like name in their
+// arguments, so that a misspelt one is found before anything runs.
+func (p *parser) inner(f *filterExpr) {
+	if f.args == nil {
+		return
+	}
+	list, i := &p.tree.tests, 0
+	switch f.name {
+	case "map":
+		list = &p.tree.filters
+	case "select", "reject":
+	case "selectattr", "rejectattr":
+		i = 1
+	default:
+		return
+	}
+	if i >= len(f.args.pos) {
+		return
+	}
+	if c, ok := f.args.pos[i].(*constExpr); ok {
+		if name, ok := c.v.(string); ok {
+			*list = append(*list, Name{Name: name, Place: c.place()})
+		}
+	}
 }
 
 func (p *parser) dotted(what string) string {
