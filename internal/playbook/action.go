@@ -125,6 +125,9 @@ func (s site) moduleArgs(d *draft) {
 	}
 	d.Args = args.ToValue().(*jinja.Dict)
 	s.checkArgs(d, spec, args)
+	if that := args.Get("that"); that != nil && contains(spec.Raw, "that") {
+		s.conditions("that", that) // for its mistakes: the module evaluates it as written
+	}
 }
 
 // addArgs adds the pairs of a dictionary; what is written nearer to the module wins.

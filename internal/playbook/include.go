@@ -9,9 +9,9 @@ import (
 
 // TasksContext says for whom a task file is read.
 type TasksContext struct {
-	Role        *Role // the role it belongs to, nil for none
-	Handlers    bool  // its tasks are handlers
-	Dir         string
+	Role        *Role  // the role it belongs to, nil for none
+	Handlers    bool   // its tasks are handlers
+	Dir         string // where relative names of its tasks start; "": the file's own directory
 	PlaybookDir string // "": of the playbook loaded last
 }
 
@@ -29,7 +29,14 @@ func (l *Loader) Tasks(path string, c TasksContext) ([]Node, error) {
 	}
 	s := l.site(c.PlaybookDir)
 	s.role, s.handlers = c.Role, c.Handlers
-	nodes := s.taskFile(path, fault.Place{})
+	var nodes []Node
+	if n, shown, ok := s.read(path, fault.Place{}); ok {
+		s = s.in(shown)
+		if c.Dir != "" {
+			s.dir = c.Dir
+		}
+		nodes = s.taskList(path, n)
+	}
 	if err := s.err(); err != nil {
 		return nil, err
 	}
@@ -43,11 +50,15 @@ func (s site) taskFile(path string, from fault.Place) []Node {
 	if !ok {
 		return nil
 	}
+	return s.in(shown).taskList(path, n)
+}
+
+func (s site) taskList(path string, n *document.Node) []Node {
 	if n.Kind == document.Seq && len(n.Items) > 0 && n.Items[0].Get("hosts") != nil {
 		s.fail(n.Items[0].Place, "found a play where tasks are expected").WithHint("a whole playbook is taken in with import_playbook")
 		return nil
 	}
-	return s.in(shown).nodes(path, n)
+	return s.nodes(path, n)
 }
 
 // includeArgs takes the arguments of an include or import apart: free is the

@@ -52,6 +52,10 @@ type fakeCopyAction struct {
 
 type fakeNone struct{}
 
+type fakeAssert struct {
+	That any `arg:"that,required"`
+}
+
 type fakeUser struct {
 	Name string `arg:"name"`
 }
@@ -81,6 +85,7 @@ func init() {
 		{Name: "ansible.builtin.copy", New: func() any { return &fakeCopy{} }, ActionArgs: &fakeCopyAction{}},
 		{Name: "ansible.builtin.ping", New: func() any { return &fakeNone{} }},
 		{Name: "ansible.builtin.user", New: func() any { return &fakeUser{} }},
+		{Name: "ansible.builtin.assert", New: func() any { return &fakeAssert{} }, Raw: []string{"that"}},
 		{Name: "ansible.builtin.package", New: func() any { return &fakeUser{} }},
 		{Name: "ansible.builtin.meta", New: func() any { return &fakeMeta{} }, FreeForm: "free_form"},
 		{Name: "ansible.builtin.set_fact", New: func() any { return &fakeNone{} }, OpenArgs: true},

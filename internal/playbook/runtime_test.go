@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"mageprov/internal/document"
 	"mageprov/internal/module"
@@ -161,16 +160,18 @@ func thousandTasks(t testing.TB) {
 	write(t, files)
 }
 
-// The promise is 200 ms; a slow machine gets five times that.
-func TestThousandTasksAreFast(t *testing.T) {
+// The benchmark's promise is 200 ms. A clock says little on a busy machine, so
+// the test counts allocations, which are what the time goes with.
+func TestThousandTasksAreCheap(t *testing.T) {
 	t.Chdir(t.TempDir())
 	thousandTasks(t)
-	start := time.Now()
-	if _, err := testLoader(Options{}).Playbook("site.yml"); err != nil {
-		t.Fatal(report(err))
-	}
-	if d := time.Since(start); d > time.Second {
-		t.Errorf("took %v", d)
+	allocs := testing.AllocsPerRun(1, func() {
+		if _, err := testLoader(Options{}).Playbook("site.yml"); err != nil {
+			t.Fatal(report(err))
+		}
+	})
+	if perTask := allocs / 1000; perTask > 500 {
+		t.Errorf("%.0f allocations per task", perTask)
 	}
 }
 

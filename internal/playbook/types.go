@@ -79,7 +79,7 @@ type RoleUse struct {
 // Role is a role's content, loaded once per directory and tasks_from.
 type Role struct {
 	Name                   string
-	Path                   string // directory; "embed:roles/x" style paths are the Source's business
+	Path                   string // directory; "builtin:roles/x" for a role in the binary
 	Dependencies           []*RoleUse
 	AllowDuplicates        bool
 	Defaults               *jinja.Dict // never nil
