@@ -37,7 +37,11 @@ func (s *Scope) RenderFile(ctx context.Context, path string, o module.TemplateOp
 	n := s.With(templateVars(path, s.engine.opts.Managed))
 	n.fresh, n.self = true, path
 	env.Load = func(ctx context.Context, name string) (*jinja.Text, error) { return n.load(ctx, &env, name) }
-	out, err := env.RenderText(ctx, s.engine.source(&env, source, fault.Place{File: path, Line: line, Col: 1}), n)
+	text := s.engine.source(&env, source, fault.Place{File: path, Line: line, Col: 1})
+	if ctx, err = deeper(ctx, text); err != nil {
+		return "", err
+	}
+	out, err := env.RenderText(ctx, text, n)
 	if err != nil {
 		return "", err
 	}

@@ -43,7 +43,28 @@ func (s *Scope) render(ctx context.Context, t *jinja.Text) (any, error) {
 		n.fresh = true
 		s = n
 	}
+	ctx, err := deeper(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	return s.engine.text.Render(ctx, t, s)
+}
+
+// nesting counts, in a context, renderings within renderings.
+type nesting struct{}
+
+// maxNesting is deeper than any chain of variables that people write.
+const maxNesting = 200
+
+// deeper ends a circle of variables that no single Scope can see, such as a
+// variable that reads itself through hostvars.
+func deeper(ctx context.Context, t *jinja.Text) (context.Context, error) {
+	n, _ := ctx.Value(nesting{}).(int)
+	if n >= maxNesting {
+		return nil, fault.At(t.Place, "recursive loop detected in template: %s", short(t.Source)).
+			WithHint("variables refer to each other %d levels deep, perhaps through hostvars", n)
+	}
+	return context.WithValue(ctx, nesting{}, n+1), nil
 }
 
 // mutates says whether a template may change a list or dictionary in place.
@@ -157,46 +178,6 @@ func (s *Scope) Condition(ctx context.Context, v any) (bool, error) {
 	}
 	r, err := s.Render(ctx, t)
 	return err == nil && s.truth(r, t), err
-}
-
-// withoutBraces makes one expression of a condition that holds {{ }}: outside of
-// texts `{{ x }}` becomes `(x)`, and in them 'a{{ x }}' becomes ('a' ~ (x) ~ ”).
-// The values never become part of the source.
-func withoutBraces(src string) string {
-	var b strings.Builder
-	quote := byte(0)
-	inner := false // the text has been cut at a {{
-	literal := 0   // where the text began in b
-	for i := 0; i < len(src); i++ {
-		end := strings.Index(src[i:], "}}")
-		switch ch := src[i]; {
-		case strings.HasPrefix(src[i:], "{{") && end > 0:
-			expr := "(" + strings.Trim(src[i+2:i+end], "- ") + ")"
-			if quote != 0 {
-				expr = string(quote) + " ~ " + expr + " ~ " + string(quote)
-				inner = true
-			}
-			b.WriteString(expr)
-			i += end + 1
-			continue
-		case ch == '\\' && quote != 0 && i+1 < len(src):
-			b.WriteByte(ch)
-			i++
-		case quote == 0 && (ch == '\'' || ch == '"'):
-			quote, inner, literal = ch, false, b.Len()
-		case ch == quote:
-			quote = 0
-			if inner {
-				text := b.String()[literal:] + string(ch)
-				head := b.String()[:literal]
-				b.Reset()
-				b.WriteString(head + "(" + text + ")")
-				continue
-			}
-		}
-		b.WriteByte(src[i])
-	}
-	return b.String()
 }
 
 func (s *Scope) truth(r any, t *jinja.Text) bool {

@@ -269,12 +269,51 @@ func TestRenderFileMistakes(t *testing.T) {
 		"#jinja2: trimblocks: x\na":                 "t.j2:1:1: unknown setting \"trimblocks\" in the #jinja2: line",
 		"#jinja2: trim_blocks: maybe\n":             "must be True or False",
 		"#jinja2: trim_blocks: true\n{{ nowhere }}": "t.j2:2:4: 'nowhere' is undefined",
+		"{{ lookup('template', 'self.j2') }}":       "recursive loop",
 		"{% include 'none.j2' %}":                   "template \"none.j2\" was not found",
 	} {
-		_, err := testScope(t, memory{"t.j2": src}).RenderFile(context.Background(), "t.j2", module.TemplateOptions{})
+		_, err := testScope(t, memory{"t.j2": src, "role/templates/self.j2": "{{ lookup('template', 'self.j2') }}"}).RenderFile(context.Background(), "t.j2", module.TemplateOptions{})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %s", src, err, want)
 		}
+	}
+}
+
+// mirror is hostvars of one host: a new Scope on each reading.
+type mirror struct {
+	e    *Engine
+	vars dictVars
+}
+
+func (m mirror) Get(ctx context.Context, key any) (any, bool, error) {
+	raw, ok := m.vars.Get(key)
+	v, err := m.e.Scope(m.vars, nil).Render(ctx, raw)
+	return v, ok, err
+}
+
+func (m mirror) Keys(context.Context) ([]any, error) { return m.vars.Keys(), nil }
+
+func TestCircleThroughHostvars(t *testing.T) {
+	m := mirror{New(Options{}), dictVars{jinja.NewDict("x", text("{{ me.x }}"))}}
+	m.vars.Set("me", m)
+	_, err := m.e.Scope(m.vars, nil).Render(context.Background(), text("{{ x }}"))
+	if err == nil || !strings.Contains(err.Error(), "recursive loop") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestParse(t *testing.T) {
+	e := New(Options{})
+	for _, ok := range []*jinja.Text{
+		{Source: "{{ x | b64encode }}"}, {Source: "x is version('1')", Expr: true}, {Source: "{{ x }} == 1", Expr: true},
+	} {
+		if err := e.Parse(ok); err != nil {
+			t.Errorf("%s: %v", ok.Source, err)
+		}
+	}
+	err := e.Parse(&jinja.Text{Source: "x | b64encod", Expr: true, Place: fault.Place{File: "p.yml", Line: 2, Col: 3}})
+	if err == nil || fault.HintOf(err) != "did you mean b64encode?" {
+		t.Errorf("error %v, hint %q", err, fault.HintOf(err))
 	}
 }
 
