@@ -39,13 +39,13 @@ func TestEncryptedKey(t *testing.T) {
 			_, err = Dial(context.Background(), tg)
 			fails(t, err, fault.ExitUnreachable, key, "wrong passphrase")
 			asked := 0
-			tg.Timeout = 100 * time.Millisecond // a slow typist must not run into it
+			tg.Timeout = 500 * time.Millisecond // a slow typist must not run into it
 			tg.Passphrase = func(file string) (string, error) {
 				if asked++; file != key {
 					t.Errorf("asked for %s", file)
 				}
 				if label == "new format" {
-					time.Sleep(time.Second)
+					time.Sleep(handshakeFactor*tg.Timeout + 200*time.Millisecond)
 				}
 				return "open sesame", nil
 			}

@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -11,6 +12,9 @@ import (
 
 	"mageprov/internal/fault"
 )
+
+// errDropped marks a login that the server broke off without a reason.
+var errDropped = errors.New("")
 
 func unreachable(format string, args ...any) *fault.Error {
 	return fault.New(format, args...).WithCode(fault.ExitUnreachable)
@@ -57,7 +61,7 @@ func explainHandshake(e *endpoint, a *auth, w *watchdog, err error) error {
 		return unreachable("no algorithm in common with the server").Because(err).
 			WithHint("compare `sshd -T` on the node: KexAlgorithms, Ciphers, MACs, HostKeyAlgorithms")
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, os.ErrClosed), errors.Is(err, net.ErrClosed):
-		return unreachable("the server closed the connection during login").Because(err).
+		return unreachable("the server closed the connection during login").Because(fmt.Errorf("%w%w", err, errDropped)).
 			WithHint("look at the node's journal of sshd: MaxStartups, a full disk, AllowUsers or a block list do this")
 	}
 	return unreachable("ssh").Because(err)

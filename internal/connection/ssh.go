@@ -2,7 +2,9 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"io"
+	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
@@ -19,7 +21,8 @@ const (
 	// take: a loaded node takes its time there, and PAM may ask a directory.
 	handshakeFactor = 6
 	keepaliveMisses = 3
-	maxJumps        = 8
+	// maxTries is how often a login is begun that the server breaks off.
+	maxTries = 4
 )
 
 // sshConn is a connection over SSH, and the hops that it goes through.
@@ -34,7 +37,7 @@ type sshConn struct {
 	sftpErr error // the server has no sftp
 }
 
-func dialSSH(ctx context.Context, t Target) (Conn, error) {
+func (d *Dialer) dialSSH(ctx context.Context, t Target) (Conn, error) {
 	settings, err := loadSettings(t.SSHConfig)
 	if err != nil {
 		return nil, err
@@ -53,8 +56,8 @@ func dialSSH(ctx context.Context, t Target) (Conn, error) {
 			e.jumps = strings.Split(t.ProxyJump, ",")
 		}
 	}
-	d := &dialer{t: t, settings: settings}
-	client, err := d.reach(ctx, e, t.Password, 0)
+	r := &route{shared: d, t: t, settings: settings}
+	client, err := r.reach(ctx, e, t.Password, nil)
 	if err != nil {
 		return nil, fault.Wrap(err, "connecting to %s (%s@%s)", t.Name, e.user, e.address())
 	}
@@ -71,36 +74,45 @@ func dialSSH(ctx context.Context, t Target) (Conn, error) {
 	return c, nil
 }
 
-// dialer makes the connections of one Dial: the jump hosts and the target.
-type dialer struct {
+// route makes the connections of one Dial: the jump hosts and the target.
+type route struct {
+	shared   *Dialer
 	t        Target
 	settings *settings
 }
 
-// reach logs in to e, through its jump hosts if it has any.
-func (d *dialer) reach(ctx context.Context, e *endpoint, password string, depth int) (*ssh.Client, error) {
-	if depth > maxJumps {
-		return nil, unreachable("more than %d jump hosts", maxJumps).WithHint("does ProxyJump of %s lead back to itself?", e.alias)
-	}
-	conn, err := d.connect(ctx, e, depth)
-	if err != nil {
-		return nil, err
-	}
-	client, err := d.login(ctx, e, conn, password)
-	if err != nil {
+// reach logs in to e, through its jump hosts if it has any. A server that drops
+// the connection before the login, as sshd does when many come at once, is
+// tried again.
+func (r *route) reach(ctx context.Context, e *endpoint, password string, chain []string) (*ssh.Client, error) {
+	for try := 1; ; try++ {
+		conn, err := r.connect(ctx, e, chain)
+		if err != nil {
+			return nil, err
+		}
+		client, err := r.login(ctx, e, conn, password)
+		if err == nil {
+			return client, nil
+		}
 		conn.Close()
-		return nil, err
+		if try == maxTries || !errors.Is(err, errDropped) {
+			return nil, err
+		}
+		select {
+		case <-time.After(time.Duration(try) * (200 + rand.N[time.Duration](800)) * time.Millisecond):
+		case <-ctx.Done():
+			return nil, unreachable("cancelled").Because(ctx.Err())
+		}
 	}
-	return client, nil
 }
 
 // connect gives the byte stream to e's sshd.
-func (d *dialer) connect(ctx context.Context, e *endpoint, depth int) (net.Conn, error) {
+func (r *route) connect(ctx context.Context, e *endpoint, chain []string) (net.Conn, error) {
 	if e.proxyCommand != "" {
 		return dialCommand(e.proxyCommand)
 	}
-	ctx, cancel := context.WithTimeout(ctx, e.timeout)
 	if len(e.jumps) == 0 {
+		ctx, cancel := context.WithTimeout(ctx, e.timeout)
 		defer cancel()
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(e.host, portText(e.port)))
 		if err != nil {
@@ -108,49 +120,49 @@ func (d *dialer) connect(ctx context.Context, e *endpoint, depth int) (net.Conn,
 		}
 		return conn, nil
 	}
-	cancel()
 	last := len(e.jumps) - 1
 	host, usr, port, err := parseHop(e.jumps[last])
 	if err != nil {
 		return nil, err
 	}
-	hop, err := d.settings.resolve(d.t, host, usr, port)
+	hop, err := r.settings.resolve(r.t, host, usr, port)
 	if err != nil {
 		return nil, err
 	}
 	if last > 0 { // the hops before it; the first one's own ProxyJump is asked when it is reached
 		hop.jumps, hop.proxyCommand = e.jumps[:last], ""
 	}
-	// The target's password is not for the hops.
-	via, err := d.reach(context.WithoutCancel(ctx), hop, "", depth+1)
+	via, release, err := r.via(ctx, hop, chain)
 	if err != nil {
-		return nil, fault.Wrap(err, "jump host %s (%s@%s)", hop.alias, hop.user, hop.address())
+		return nil, err
 	}
-	conn, err := via.Dial("tcp", net.JoinHostPort(e.host, portText(e.port)))
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	conn, err := via.DialContext(ctx, "tcp", net.JoinHostPort(e.host, portText(e.port)))
 	if err != nil {
-		via.Close()
+		release()
 		return nil, unreachable("jump host %s cannot reach %s", hop.alias, e.address()).Because(err).
 			WithHint("try `nc -vz %s %d` on %s; AllowTcpForwarding must be on there", e.host, e.port, hop.alias)
 	}
-	return &tunnel{Conn: conn, via: via}, nil
+	return &tunnel{Conn: conn, release: release}, nil
 }
 
 // login runs the handshake over conn: host key, then authentication.
-func (d *dialer) login(ctx context.Context, e *endpoint, conn net.Conn, password string) (*ssh.Client, error) {
+func (r *route) login(ctx context.Context, e *endpoint, conn net.Conn, password string) (*ssh.Client, error) {
 	w := newWatchdog(ctx, handshakeFactor*e.timeout, func() { conn.Close() })
 	defer w.end()
-	ask := d.t.Ask
+	ask := r.t.Ask
 	if ask != nil {
 		ask = func(q string) (bool, error) {
 			defer w.pause()()
-			return d.t.Ask(q)
+			return r.t.Ask(q)
 		}
 	}
 	check, err := newHostKeyCheck(e, ask)
 	if err != nil {
 		return nil, err
 	}
-	a := &auth{e: e, password: password, passphrase: d.t.Passphrase, pause: w.pause}
+	a := &auth{e: e, password: password, passphrase: r.t.Passphrase, pause: w.pause}
 	defer a.close()
 	var refused error
 	config := &ssh.ClientConfig{
@@ -171,18 +183,6 @@ func (d *dialer) login(ctx context.Context, e *endpoint, conn net.Conn, password
 		return nil, explainHandshake(e, a, w, err)
 	}
 	return ssh.NewClient(cc, chans, reqs), nil
-}
-
-// tunnel is a connection through a jump host, which ends with it.
-type tunnel struct {
-	net.Conn
-	via *ssh.Client
-}
-
-func (t *tunnel) Close() error {
-	err := t.Conn.Close()
-	t.via.Close()
-	return err
 }
 
 // keepalive notices a node that is gone without a word, and keeps firewalls

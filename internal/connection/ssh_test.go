@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -226,11 +227,57 @@ Host *
 		})
 	}
 	_, err := Dial(context.Background(), Target{Name: "r", Kind: "ssh", Host: "round", SSHConfig: config})
-	fails(t, err, fault.ExitUnreachable, "jump hosts", "lead back to itself")
+	fails(t, err, fault.ExitUnreachable, "jump hosts of round go round in a circle")
 	_, err = Dial(context.Background(), Target{Name: "i", Kind: "ssh", Host: "127.0.0.1", Port: 1, ProxyJump: "bastion", SSHConfig: config})
 	fails(t, err, fault.ExitUnreachable, "jump host bastion cannot reach 127.0.0.1:1")
 	_, err = Dial(context.Background(), Target{Name: "i", Kind: "ssh", Host: "x", SSHConfig: config + ".no"})
 	fails(t, err, fault.ExitError, "ssh configuration")
+}
+
+// TestSharedJumpHost sends many connections through one bastion that drops
+// logins as soon as two come at a time, as sshd does under load.
+func TestSharedJumpHost(t *testing.T) {
+	a, b := sshtest.Start(t, sshtest.Options{Config: "MaxStartups 1:100:1\nMaxSessions 20"}), sshtest.Start(t, sshtest.Options{})
+	known := filepath.Join(t.TempDir(), "known")
+	sshtest.Write(t, known, sshtest.Read(t, a.KnownHosts)+sshtest.Read(t, b.KnownHosts))
+	tg := target(b)
+	tg.KeyFiles, tg.KnownHosts = []string{a.Key, b.Key}, []string{known}
+	tg.ProxyJump = fmt.Sprintf("%s@127.0.0.1:%d", a.User, a.Port)
+	var d Dialer
+	conns := make([]Conn, 8)
+	var wg sync.WaitGroup
+	for i := range conns {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			c, err := d.Dial(context.Background(), tg)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conns[i] = c
+		}()
+	}
+	wg.Wait()
+	if len(d.jumps) != 1 {
+		t.Errorf("%d connections to the jump host", len(d.jumps))
+	}
+	for _, c := range conns {
+		if c == nil {
+			continue
+		}
+		if _, out, _, err := c.Exec(context.Background(), "echo hi", Become{}, nil); string(out) != "hi\n" || err != nil {
+			t.Errorf("%q %v", out, err)
+		}
+		c.Close()
+	}
+	if len(d.jumps) != 0 {
+		t.Error("the jump host's connection is still held")
+	}
+	if t.Failed() {
+		return
+	}
+	dial(t, tg) // and again, anew
 }
 
 // TestSTIGAlgorithms logs in to a server that offers what the STIG of Ubuntu
