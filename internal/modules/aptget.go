@@ -281,6 +281,8 @@ func aptHint(stderr string) string {
 		{"but remove is disabled", "packages would be removed and fail_on_autoremove forbids it"},
 		{"unauthenticated", "the repository is not signed by a known key; allow_unauthenticated: true installs all the same"},
 		{"Unable to fetch some archives", "the package lists are out of date or the repository does not answer: update_cache: true"},
+		{"APT::Default-Release", "no source on the node has that release: see apt-cache policy"},
+		{"E: Release '", "no source on the node has that release of the package: see apt-cache policy"},
 		{"deb-src", "build-dep needs a deb-src source"},
 		{"unmet dependencies", "the versions that the repositories offer do not fit together"},
 		{"held broken packages", "the versions that the repositories offer do not fit together"},

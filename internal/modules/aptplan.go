@@ -105,6 +105,7 @@ func (t *aptTask) simulate(ctx context.Context, n node.Reader, build operation) 
 var (
 	noCandidate = regexp.MustCompile(`(?m)^E: Package '([^']+)' has no installation candidate`)
 	notLocated  = regexp.MustCompile(`(?m)^E: (?:Unable to locate package|Unable to find a source package for) (\S+)`)
+	noRelease   = regexp.MustCompile(`(?m)^E: Release '([^']+)' for '([^']+)' was not found`)
 	noVersion   = regexp.MustCompile(`(?m)^E: Version '([^']+)' for '([^']+)' was not found`)
 )
 
@@ -125,7 +126,7 @@ func (t *aptTask) dropProvided(stderr string) bool {
 
 func missingFromLists(stderr string) bool {
 	return noCandidate.MatchString(stderr) || notLocated.MatchString(stderr) || noVersion.MatchString(stderr) ||
-		strings.Contains(stderr, "is invalid for APT::Default-Release") || strings.Contains(stderr, "Couldn't find any package by")
+		strings.Contains(stderr, "is invalid for APT::Default-Release") || noRelease.MatchString(stderr) || strings.Contains(stderr, "Couldn't find any package by")
 }
 
 // explain turns apt-get's refusal into an error with the next step.
@@ -157,7 +158,11 @@ func (t *aptTask) explain(ctx context.Context, n node.Reader, op []string, res n
 		}
 		fail.Msg = e.Msg
 		if _, unmet, ok := strings.Cut(string(res.Stdout), "unmet dependencies:\n"); ok {
-			fail.Hint += ": " + strings.Join(strings.Fields(unmet), " ")
+			words := strings.Join(strings.Fields(unmet), " ")
+			if len(words) > 300 {
+				words = words[:300] + "..."
+			}
+			fail.Hint = strings.TrimPrefix(fail.Hint+": "+words, ": ")
 		}
 		if m := noCandidate.FindStringSubmatch(stderr); m != nil && strings.Contains(string(res.Stdout), "virtual package") {
 			fail.Hint = m[1] + " is a virtual package: name one of those that provide it"

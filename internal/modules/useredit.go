@@ -34,7 +34,7 @@ func (t *userTask) create(n node.Reader) error {
 	flag(t.Comment != nil, "-c", t.want.Gecos)
 	flag(t.Home != "", "-d", t.Home)
 	flag(t.Shell != "", "-s", t.Shell)
-	if t.Expires != nil {
+	if t.Expires != nil && !t.System {
 		flag(true, "-e", expiryDate(*t.Expires))
 	}
 	flag(t.CreateHome, "-m")
@@ -52,6 +52,10 @@ func (t *userTask) create(n node.Reader) error {
 		return err
 	}
 	t.plan.Changes = append(t.plan.Changes, c)
+	if t.Expires != nil && t.System && *t.Expires >= 0 { // useradd -r writes no ages
+		t.plan.Changes = append(t.plan.Changes, accountChange("set the expiry of "+t.Name, "", "expires: "+expiryDays(*t.Expires)+"\n",
+			[]string{"usermod", "-e", expiryDate(*t.Expires), t.Name}, nil))
+	}
 	hash := ""
 	if t.Password != nil {
 		hash = *t.Password
