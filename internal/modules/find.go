@@ -120,6 +120,9 @@ func (s *finder) prepare() error {
 		if s.contains, err = pyre.Compile(s.Contains, flags); err != nil {
 			return err
 		}
+		if !s.ReadWholeFile {
+			s.contains = s.contains.Anchored()
+		}
 	}
 	if s.age, err = quantity(s.Age, ageUnits); err != nil {
 		return fault.New("age: %v", err)
@@ -145,6 +148,7 @@ func (s *finder) matchers(patterns []string) ([]func(string) (bool, error), erro
 		if err != nil {
 			return nil, err
 		}
+		re = re.Anchored()
 		out = append(out, func(name string) (bool, error) {
 			m, err := re.Match(name)
 			return m != nil, err

@@ -36,6 +36,7 @@ type Regexp struct {
 	opts   regexp2.RegexOptions
 	names  map[string]int
 	groups int
+	bound  bool // matches at the beginning of a text only
 }
 
 // Match is one match in a text.
@@ -116,11 +117,23 @@ func (r *Regexp) SearchFrom(text []rune, pos int) (*Match, error) {
 
 // Match finds a match at the beginning of the text (re.match).
 func (r *Regexp) Match(text string) (*Match, error) {
+	if r.bound {
+		return r.Search(text)
+	}
 	anchored, err := r.anchored("")
 	if err != nil {
 		return nil, err
 	}
 	return anchored.Search(text)
+}
+
+// Anchored gives the pattern for many calls of Match, which would otherwise
+// compile it again each time.
+func (r *Regexp) Anchored() *Regexp {
+	if a, err := r.anchored(""); err == nil {
+		return a
+	}
+	return r
 }
 
 // FullMatch finds a match of the whole text (re.fullmatch).
@@ -144,7 +157,7 @@ func (r *Regexp) anchored(end string) (*Regexp, error) {
 		return nil, fmt.Errorf("regular expression %q: %w", r.src, err)
 	}
 	re.MatchTimeout = Timeout
-	return &Regexp{re: re, src: r.src, opts: r.opts, names: r.names, groups: r.groups}, nil
+	return &Regexp{re: re, src: r.src, opts: r.opts, names: r.names, groups: r.groups, bound: true}, nil
 }
 
 func timeLimit(err error) error {

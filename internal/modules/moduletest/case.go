@@ -209,7 +209,7 @@ func expand(v any, root string) any {
 	case map[string]any:
 		out := make(map[string]any, len(v))
 		for k := range v {
-			out[k] = expand(v[k], root)
+			out[strings.ReplaceAll(k, "$ROOT", root)] = expand(v[k], root)
 		}
 		return out
 	}

@@ -12,6 +12,7 @@ import (
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
 	"mageprov/internal/node"
+	"mageprov/internal/node/nodetest"
 )
 
 // controller is what a module's Action sees in a case: the files of files/,
@@ -149,3 +150,14 @@ func (c *controller) Verbosity() int                      { return 0 }
 func (c *controller) Host() string                        { return "host1" }
 func (c *controller) Place() fault.Place                  { return fault.Place{} }
 func (c *controller) Progress(text string)                {}
+
+// NewController gives a Controller for tests of an Action in Go: with files by
+// name, on the host h.
+func NewController(t *testing.T, h Host, files map[string]string, check bool) module.Controller {
+	return &controller{t: t, c: &Case{files: files, Task: map[string]map[string]any{"": nil}}, h: h, check: check}
+}
+
+// NewHost gives the double as a Host.
+func NewHost(n *nodetest.Node) Host {
+	return &double{Node: n, overlay: node.NewOverlay(n)}
+}
