@@ -79,12 +79,7 @@ func (m *userModule) Validate() error {
 	if m.Password != nil && strings.ContainsAny(*m.Password, ":\n") {
 		return fault.New("password holds a colon or a line end, so it is no hash").WithHint("hash it: {{ secret | password_hash('sha512') }}")
 	}
-	switch {
-	case m.Skeleton != "" && !m.CreateHome:
-		return fault.New("skeleton needs create_home")
-	case m.Append && m.Groups == nil:
-		return fault.New("append needs groups")
-	case strings.ContainsAny(m.Home+m.Shell, ":\n"):
+	if strings.ContainsAny(m.Home+m.Shell, ":\n") {
 		return fault.New("home and shell hold no colon")
 	}
 	return checkAccountName("user", m.Name)

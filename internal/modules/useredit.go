@@ -39,7 +39,7 @@ func (t *userTask) create(n node.Reader) error {
 	}
 	flag(t.CreateHome, "-m")
 	flag(!t.CreateHome, "-M")
-	flag(t.Skeleton != "", "-k", t.Skeleton)
+	flag(t.CreateHome && t.Skeleton != "", "-k", t.Skeleton)
 	flag(t.CreateHome && t.Umask != "", "-K", "UMASK="+t.Umask)
 	flag(t.System, "-r")
 	argv = append(argv, t.Name)
