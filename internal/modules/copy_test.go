@@ -10,8 +10,8 @@ import (
 	"mageprov/internal/node/nodetest"
 )
 
-// act runs the Action of a module against the double.
-func act(t *testing.T, n *nodetest.Node, files map[string]string, check bool, name string, args module.Args) *module.Result {
+// actOn runs the Action of a module against the double.
+func actOn(t *testing.T, n *nodetest.Node, files map[string]string, check bool, name string, args module.Args) *module.Result {
 	t.Helper()
 	spec, _ := module.Lookup(name)
 	res, err := spec.Action(t.Context(), moduletest.NewController(t, moduletest.NewHost(n), files, check), args)
@@ -26,17 +26,17 @@ func TestCopyLarge(t *testing.T) {
 	n := nodetest.New(t)
 	files := map[string]string{"big": strings.Repeat("0123456789abcdef", inlineLimit/16) + "!"}
 	args := module.Args{"src": "big", "dest": "/etc/big", "mode": "0600"}
-	check := act(t, n, files, true, "copy", args)
+	check := actOn(t, n, files, true, "copy", args)
 	if _, err := n.Lstat("/.uploads"); check.Failed || !check.Changed || err == nil {
 		t.Fatalf("check: %+v, uploaded: %v", check, err == nil)
 	}
-	res := act(t, n, files, false, "copy", args)
+	res := actOn(t, n, files, false, "copy", args)
 	i, err := n.Lstat("/etc/big")
 	if res.Failed || err != nil || i.Mode != 0o600 || i.Size != inlineLimit+1 || res.Changes[0].What != check.Changes[0].What {
 		t.Fatalf("run: %+v, %+v %v", res, i, err)
 	}
 	n.RemoveAll("/.uploads")
-	again := act(t, n, files, false, "copy", args)
+	again := actOn(t, n, files, false, "copy", args)
 	if _, err := n.Lstat("/.uploads"); again.Changed || again.Failed || err == nil {
 		t.Errorf("second run: %+v, uploaded: %v", again, err == nil)
 	}
@@ -47,16 +47,16 @@ func TestUnarchiveFromController(t *testing.T) {
 	n.Put("/opt/.keep", "")
 	files := map[string]string{"a.tgz": string(gzOf(tarOf(t, plainEntries)))}
 	args := module.Args{"src": "a.tgz", "dest": "/opt"}
-	check := act(t, n, files, true, "unarchive", args)
+	check := actOn(t, n, files, true, "unarchive", args)
 	if _, err := n.Lstat("/.uploads"); check.Failed || !check.Changed || err == nil {
 		t.Fatalf("check: %+v, uploaded: %v", check, err == nil)
 	}
-	res := act(t, n, files, false, "unarchive", args)
+	res := actOn(t, n, files, false, "unarchive", args)
 	if res.Failed || !res.Changed || res.Changes[0].What != check.Changes[0].What || filesBelow(t, n, "/opt") != "/opt/README /opt/bin/run" {
 		t.Fatalf("run: %+v, %s", res, filesBelow(t, n, "/opt"))
 	}
 	n.RemoveAll("/.uploads")
-	again := act(t, n, files, false, "unarchive", args)
+	again := actOn(t, n, files, false, "unarchive", args)
 	if _, err := n.Lstat("/.uploads"); again.Changed || again.Failed || err == nil {
 		t.Errorf("second run: %+v, uploaded: %v", again, err == nil)
 	}
@@ -75,18 +75,18 @@ func TestFetch(t *testing.T) {
 		{module.Args{"src": "/etc/motd", "dest": dir + "/name", "flat": true}, dir + "/name"},
 		{module.Args{"src": "/../../etc/motd", "dest": dir + "/deep"}, dir + "/deep/host1/etc/motd"},
 	} {
-		if check := act(t, n, nil, true, "fetch", c.args); !check.Changed || check.Failed {
+		if check := actOn(t, n, nil, true, "fetch", c.args); !check.Changed || check.Failed {
 			t.Errorf("%v: check: %+v", c.args, check)
 		}
 		if _, err := os.Stat(c.want); err == nil {
 			t.Errorf("%v: check wrote %s", c.args, c.want)
 		}
-		res := act(t, n, nil, false, "fetch", c.args)
+		res := actOn(t, n, nil, false, "fetch", c.args)
 		b, err := os.ReadFile(c.want)
 		if !res.Changed || res.Return["dest"] != c.want || string(b) != "hi\n" || err != nil {
 			t.Errorf("%v: %+v, %q %v", c.args, res, b, err)
 		}
-		if again := act(t, n, nil, false, "fetch", c.args); again.Changed || again.Return["checksum"] != res.Return["checksum"] {
+		if again := actOn(t, n, nil, false, "fetch", c.args); again.Changed || again.Return["checksum"] != res.Return["checksum"] {
 			t.Errorf("%v: second run: %+v", c.args, again)
 		}
 	}
