@@ -9,10 +9,23 @@ import (
 // Parse says what is wrong with a text of a playbook before anything runs: its
 // syntax, or a filter or test that nobody knows.
 func (e *Engine) Parse(t *jinja.Text) error {
-	if t.Expr && strings.Contains(t.Source, "{{") {
-		t = e.expr(withoutBraces(t.Source), t.Place, true)
+	if t.Expr {
+		t = e.condition(t)
 	}
 	return e.text.Parse(t)
+}
+
+// condition gives the expression that a condition means, whatever braces its
+// author put around it or into it.
+func (e *Engine) condition(t *jinja.Text) *jinja.Text {
+	switch {
+	case strings.Contains(t.Source, "{{"):
+		e.warnOnce(t.Place.String() + ": a condition needs no {{ }}: " + t.Source)
+		return e.expr(withoutBraces(t.Source), t.Place, true)
+	case t.Expr:
+		return t
+	}
+	return e.expr(t.Source, t.Place, true)
 }
 
 // withoutBraces makes one expression of a condition that holds {{ }}: outside of

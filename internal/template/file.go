@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"mageprov/internal/document"
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
 	"mageprov/internal/module"
@@ -130,9 +131,9 @@ func unescapeNewline(s string) string {
 
 // templateVars are the variables that only templates see.
 func templateVars(path, managed string) map[string]any {
-	full, err := filepath.Abs(path)
-	if err != nil {
-		full = path
+	full := path
+	if abs, err := filepath.Abs(path); err == nil && !absolute(path) {
+		full = abs
 	}
 	host, _ := os.Hostname()
 	vars := map[string]any{
@@ -157,8 +158,8 @@ func templateVars(path, managed string) map[string]any {
 // itself, then along the search path of templates.
 func (s *Scope) load(ctx context.Context, env *jinja.Env, name string) (*jinja.Text, error) {
 	tried := []string{name}
-	if !filepath.IsAbs(name) {
-		tried[0] = filepath.Join(filepath.Dir(s.self), name)
+	if !absolute(name) {
+		tried[0] = document.Join(document.Dir(s.self), name)
 		if s.files != nil {
 			if p, err := s.files.Find(ctx, "templates", name); err == nil {
 				tried = append(tried, p)
@@ -172,6 +173,12 @@ func (s *Scope) load(ctx context.Context, env *jinja.Env, name string) (*jinja.T
 	}
 	return nil, fault.New("template %q was not found", name).
 		WithHint("looked beside %s and along the search path of templates", s.self)
+}
+
+// absolute says whether a path does not depend on where it stands; those of
+// the content in the binary do not.
+func absolute(p string) bool {
+	return filepath.IsAbs(p) || strings.HasPrefix(p, document.Builtin)
 }
 
 // readFile reads a file of the controller.

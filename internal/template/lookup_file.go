@@ -4,10 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"mageprov/internal/document"
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
 	"mageprov/internal/module"
@@ -26,7 +26,7 @@ var filePlugins = map[string]plugin{
 
 // find resolves a name along the task's search path.
 func (l *lookup) find(kind, name string) (string, error) {
-	if l.s.files == nil || filepath.IsAbs(name) {
+	if l.s.files == nil || absolute(name) {
 		return name, nil
 	}
 	return l.s.files.Find(l.ctx, kind, name)
@@ -77,9 +77,9 @@ func lookGlob(l *lookup) ([]any, error) {
 	var out []any
 	for _, t := range flat(nil, l.terms, 1, false) {
 		pattern := jinja.Str(t)
-		if dir, err := l.find("files", path.Dir(pattern)); err == nil && !filepath.IsAbs(pattern) {
-			pattern = path.Join(dir, path.Base(pattern))
-		} else if !filepath.IsAbs(pattern) {
+		if dir, err := l.find("files", path.Dir(pattern)); err == nil && !absolute(pattern) {
+			pattern = document.Join(dir, path.Base(pattern))
+		} else if !absolute(pattern) {
 			continue
 		}
 		names, err := l.s.glob(pattern)
@@ -164,11 +164,11 @@ func candidates(files, paths any) []string {
 	var out []string
 	for _, d := range dirs {
 		for _, f := range split(files) {
-			if filepath.IsAbs(f) {
+			if absolute(f) {
 				out = append(out, f)
 				continue
 			}
-			out = append(out, path.Join(d, f))
+			out = append(out, document.Join(d, f))
 		}
 	}
 	return out

@@ -172,9 +172,8 @@ func (s *Scope) Condition(ctx context.Context, v any) (bool, error) {
 	if strings.TrimSpace(t.Source) == "" {
 		return true, nil
 	}
-	if t.Expr && strings.Contains(t.Source, "{{") {
-		s.engine.warnOnce(t.Place.String() + ": a condition needs no {{ }}: " + t.Source)
-		t = s.engine.expr(withoutBraces(t.Source), t.Place, true)
+	if !strings.Contains(t.Source, "{%") {
+		t = s.engine.condition(t)
 	}
 	r, err := s.Render(ctx, t)
 	return err == nil && s.truth(r, t), err

@@ -192,7 +192,9 @@ func TestCondition(t *testing.T) {
 		{&jinja.Text{Source: "n == {{ five }}", Expr: true}, true, true},
 		{&jinja.Text{Source: "'{{ yes_text }}' == 'yes' and \"a-{{ n }}\" == 'a-5' and '\\'x' != \"'\"", Expr: true}, true, true},
 		{&jinja.Text{Source: "none", Expr: true}, false, true},
-		{text("{{ n == 4 }}"), false, false},
+		{text("{{ n == 4 }}"), false, true},
+		{text("'{{ n }}' == '6'"), false, true},
+		{text("{% if n == 5 %}yes{% endif %}"), true, true},
 		{jinja.NewList("n == 5", "n == 6"), false, false},
 	} {
 		warnings = nil
@@ -260,6 +262,14 @@ func TestRenderFile(t *testing.T) {
 		if err != nil || got != c.want {
 			t.Errorf("%s: got %q, %v; want %q", c.name, got, err, c.want)
 		}
+	}
+}
+
+func TestShippedTemplate(t *testing.T) {
+	shipped := memory{"builtin:roles/r/templates/t.j2": "{% include 'o.j2' %} {{ template_fullpath }}", "builtin:roles/r/templates/o.j2": "x"}
+	got, err := testScope(t, shipped).RenderFile(context.Background(), "builtin:roles/r/templates/t.j2", module.TemplateOptions{})
+	if err != nil || got != "x builtin:roles/r/templates/t.j2" {
+		t.Errorf("a template in the binary gives %q, %v", got, err)
 	}
 }
 
