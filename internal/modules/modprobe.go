@@ -77,6 +77,9 @@ func (m *modprobe) loaded(n node.Reader) bool {
 			return true
 		}
 	}
+	if _, err := n.Stat("/sys/module/" + key); err == nil { // built in, with parameters
+		return true
+	}
 	release, err := n.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
 		return false
