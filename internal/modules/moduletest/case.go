@@ -15,7 +15,7 @@
 //	-- after/etc/motd --
 //	hi
 //
-// A file that ends in "<no newline>" has no newline at its end.
+// Binary files stand below before64/, in base64. A file that ends in "<no newline>" has no newline at its end.
 //
 // See Case for all keys. A task that names $ROOT runs everywhere; one that does
 // not, or that has commands, runs on the double only.
@@ -23,6 +23,7 @@ package moduletest
 
 import (
 	"bytes"
+	"encoding/base64"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -156,6 +157,12 @@ func load(file string) (*Case, error) {
 			}
 		case "before":
 			c.before["/"+rest] = string(f.Data)
+		case "before64":
+			data, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(f.Data)))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f.Name, err)
+			}
+			c.before["/"+rest] = string(data)
 		case "after":
 			if c.after == nil {
 				c.after = map[string]string{}
