@@ -17,7 +17,8 @@ type Action func(ctx context.Context, c Controller, args Args) (*Result, error)
 
 // Controller is what an Action may use.
 type Controller interface {
-	// Run runs a module on the task's node, as any task does.
+	// Run runs the part of a module that lives on the task's node; for a module
+	// without such a part, its action.
 	Run(ctx context.Context, name string, args Args) (*Result, error)
 	// Raw gives an argument as it was written, before templating: conditions
 	// (assert.that) are evaluated, not rendered.

@@ -32,16 +32,19 @@ func (c *controller) dispatch(ctx context.Context, spec *module.Spec, args modul
 	return c.onNode(ctx, spec, args)
 }
 
-// Run runs another module, or the part of this module that lives on the node.
+// Run runs the part of a module that lives on the node; the action of a module
+// that has no such part.
 func (c *controller) Run(ctx context.Context, name string, args module.Args) (*module.Result, error) {
 	spec, ok := module.Lookup(name)
 	if !ok {
 		return nil, module.Unknown(c.x.t.Place, name)
 	}
-	if spec == c.x.t.Spec || spec.Action == nil {
-		return c.onNode(ctx, spec, args)
+	if spec.New != nil {
+		if _, onNode := spec.New().(module.Module); onNode {
+			return c.onNode(ctx, spec, args)
+		}
 	}
-	return spec.Action(ctx, c, args)
+	return c.dispatch(ctx, spec, args)
 }
 
 // onNode sends the task to the worker and waits for its reply.
@@ -121,6 +124,9 @@ func (c *controller) environment(ctx context.Context) (map[string]string, error)
 // Raw gives an argument as it was written.
 func (c *controller) Raw(arg string) any {
 	v, _ := c.x.raw.Get(arg)
+	if l, ok := v.(*jinja.List); ok {
+		return l.Items
+	}
 	return v
 }
 
