@@ -25,12 +25,12 @@ worker:
 	@for arch in $(ARCHES); do \
 		GOOS=linux GOARCH=$$arch go build $(WORKER) -o bin/worker-$$arch ./cmd/mageprov-worker || exit 1; \
 		sum=$$(sha256sum bin/worker-$$arch | cut -d' ' -f1); \
-		gz=$(EMBED)/worker-linux-$$arch-$$sum.gz; \
-		if [ ! -f $$gz ]; then \
-			rm -f $(EMBED)/worker-linux-$$arch-*.gz; \
-			gzip -9nc bin/worker-$$arch >$$gz.new && mv $$gz.new $$gz || exit 1; \
+		zst=$(EMBED)/worker-linux-$$arch-$$sum.zst; \
+		if [ ! -f $$zst ]; then \
+			rm -f $(EMBED)/worker-linux-$$arch-*; \
+			zstd -q --ultra -22 -c bin/worker-$$arch >bin/worker.zst && mv bin/worker.zst $$zst || exit 1; \
 		fi; \
-		echo "worker linux/$$arch: $$(wc -c <$$gz) bytes on the wire, $$(wc -c <bin/worker-$$arch) on the node"; \
+		echo "worker linux/$$arch: $$(wc -c <$$zst) bytes on the wire, $$(wc -c <bin/worker-$$arch) on the node"; \
 	done
 
 test:
@@ -45,7 +45,7 @@ fmt:
 	gofmt -w cmd internal
 
 clean:
-	rm -rf bin dist $(EMBED)/*.gz
+	rm -rf bin dist $(EMBED)/worker-*
 
 .PHONY: demo bench
 

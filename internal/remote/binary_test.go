@@ -31,17 +31,26 @@ func TestWorkerIsSmall(t *testing.T) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	text, err := os.ReadFile(bin)
+	out, err := exec.Command("zstd", "-q", "--ultra", "-22", "-c", bin).Output()
+	if err != nil {
+		t.Fatalf("zstd: %v", err)
+	}
+	t.Logf("%d bytes on the wire", len(out))
+	if len(out) > maxWorker {
+		t.Errorf("%d bytes on the wire, at most %d are allowed", len(out), maxWorker)
+	}
+	// What a node without zstd gets must be the same program.
+	tool, gz, err := fromZstd("x", out).packed("gzip")
+	if err != nil || tool != "gzip" {
+		t.Fatal(tool, err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(gz))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var buf bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression)
-	z.Write(text)
-	z.Close()
-	t.Logf("%d bytes, %d on the wire", len(text), buf.Len())
-	if buf.Len() > maxWorker {
-		t.Errorf("%d bytes on the wire, at most %d are allowed", buf.Len(), maxWorker)
+	got, err := io.ReadAll(z)
+	if want, _ := os.ReadFile(bin); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("gzip gives %d bytes, want %d (%v)", len(got), len(want), err)
 	}
 }
 
@@ -65,19 +74,23 @@ func TestWorkerImports(t *testing.T) {
 func TestFindWorkers(t *testing.T) {
 	sum := strings.Repeat("a", 64)
 	got, err := findWorkers(fstest.MapFS{
-		"embed/README.md":                         {Data: []byte("x")},
-		"embed/worker-linux-amd64-" + sum + ".gz": {Data: []byte("gz1")},
-		"embed/worker-linux-arm64-" + sum + ".gz": {Data: []byte("gz2")},
-		"embed/worker-linux-amd64-short.gz":       {Data: []byte("no")},
+		"embed/README.md":                          {Data: []byte("x")},
+		"embed/worker-linux-amd64-" + sum + ".zst": {Data: []byte("zst1")},
+		"embed/worker-linux-arm64-" + sum + ".zst": {Data: []byte("zst2")},
+		"embed/worker-linux-amd64-short.zst":       {Data: []byte("no")},
 	}, true)
-	if err != nil || len(got) != 2 || string(got["linux/arm64"].gz) != "gz2" || got["linux/amd64"].build != sum {
+	if err != nil || len(got) != 2 || string(got["linux/arm64"].zst) != "zst2" || got["linux/amd64"].build != sum {
 		t.Errorf("%v %v", got, err)
 	}
-	got, err = findWorkers(fstest.MapFS{"embed/worker-linux-" + goarch() + "-" + sum + ".gz": {Data: []byte("stale")}}, false)
+	got, err = findWorkers(fstest.MapFS{"embed/worker-linux-" + goarch() + "-" + sum + ".zst": {Data: []byte("stale")}}, false)
 	if err != nil || len(got) != 1 {
 		t.Fatalf("%v %v", got, err)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(got["linux/"+goarch()].gz))
+	tool, gz, err := got["linux/"+goarch()].packed("zstd") // of which it has none
+	if err != nil || tool != "gzip" {
+		t.Fatal(tool, err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(gz))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,13 +102,13 @@ func TestFindWorkers(t *testing.T) {
 
 // TestGreet plays nodes that say something else than Hello.
 func TestGreet(t *testing.T) {
-	bins := map[string]*binary{"linux/amd64": {build: strings.Repeat("a", 64), gz: []byte("gz")}}
+	bins := map[string]*binary{"linux/amd64": {build: strings.Repeat("a", 64), zst: []byte("zst"), gzip: func() ([]byte, error) { return []byte("gz"), nil }}}
 	for label, c := range map[string]struct{ says, want string }{
 		"other machine":     {bootMark + "machine FreeBSD amd64\n", "no worker for web1, which is FreeBSD amd64\nhint: managed nodes are Linux"},
 		"not embedded":      {bootMark + "machine Linux aarch64\n", "no worker for web1, which is Linux aarch64\nhint: this program was built without"},
 		"no directory":      {"motd\n" + bootMark + "nowhere\n", "no directory for the worker"},
-		"disk full":         {bootMark + "push linux/amd64\n" + bootMark + "broken /var/tmp/x\n", "did not arrive whole in /var/tmp/x"},
-		"unknown push":      {bootMark + "push linux/mips\n", "does not exist"},
+		"disk full":         {bootMark + "push linux/amd64 gzip\n" + bootMark + "broken /var/tmp/x\n", "did not arrive whole in /var/tmp/x"},
+		"unknown push":      {bootMark + "push linux/mips gzip\n", "does not exist"},
 		"unknown word":      {bootMark + "hello\n", "the start script said"},
 		"nothing":           {"", "EOF"},
 		"cut line":          {bootMark + "push", "EOF"},
@@ -108,7 +121,7 @@ func TestGreet(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error()+"\nhint: "+fault.HintOf(err), c.want) {
 			t.Errorf("%s: %v, want %q", label, err, c.want)
 		}
-		if sent := p.stdin.String(); label == "disk full" && sent != "2 "+strings.Repeat("a", 64)+"\ngz" {
+		if sent := p.stdin.String(); label == "disk full" && sent != "gzip 2 "+strings.Repeat("a", 64)+"\ngz" {
 			t.Errorf("%s: sent %q", label, sent)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"sort"
-	"strconv"
 	"strings"
 
 	"mageprov/internal/connection"
@@ -40,9 +39,11 @@ for d; do
 mkdir -p "$d" 2>/dev/null; ok "$d" || continue
 t=$d/.new$$
 printf '#!/bin/sh\n' 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null || { rm -f "$t"; continue; }
-printf '\000mageprov-boot push %%s\n' "$m"
-read -r size sum || exit 4
-if head -c "$size" | gzip -dc >"$t" && [ "$(sha256sum <"$t")" = "$sum  -" ] && chmod 700 "$t" && mv -f "$t" "$d/$n"; then
+command -v zstd >/dev/null && z=zstd || z=gzip
+printf '\000mageprov-boot push %%s %%s\n' "$m" "$z"
+read -r z size sum || exit 4
+if head -c "$size" | "$z" -dc >"$t" && [ "$(sha256sum <"$t")" = "$sum  -" ] && chmod 700 "$t" && mv -f "$t" "$d/$n"; then
+find "$d" -name '.new*' -mmin +60 -delete 2>/dev/null
 ls -t "$d" | grep '^worker-' | tail -n +3 | while read -r o; do rm -f "$d/$o"; done
 exec "$d/$n" worker
 fi
@@ -87,7 +88,8 @@ func greet(ctx context.Context, host string, p connection.Process, r *wire.Reade
 		verb, arg, _ := strings.Cut(line, " ")
 		switch verb {
 		case "push":
-			if err := push(ctx, p.Stdin(), bins[arg], progress); err != nil {
+			machine, tool, _ := strings.Cut(arg, " ")
+			if err := push(ctx, p.Stdin(), bins[machine], tool, progress); err != nil {
 				return nil, noise, fmt.Errorf("pushing the worker: %w", err)
 			}
 		case "machine":
@@ -112,25 +114,29 @@ func noWorkerFor(host, uname string, bins map[string]*binary) error {
 	return f.WithHint("managed nodes are Linux on x86_64 or aarch64")
 }
 
-// push answers the start script with size, checksum and program.
-func push(ctx context.Context, w io.Writer, b *binary, progress func(done, total int64)) error {
+// push answers the start script with tool, size, checksum and program.
+func push(ctx context.Context, w io.Writer, b *binary, tool string, progress func(done, total int64)) error {
 	if b == nil {
 		return fmt.Errorf("the node asked for a worker that does not exist")
 	}
-	if _, err := io.WriteString(w, strconv.Itoa(len(b.gz))+" "+b.build+"\n"); err != nil {
+	tool, data, err := b.packed(tool)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "%s %d %s\n", tool, len(data), b.build); err != nil {
 		return err
 	}
 	const piece = 64 << 10
-	for at := 0; at < len(b.gz); at += piece {
+	for at := 0; at < len(data); at += piece {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		end := min(at+piece, len(b.gz))
-		if _, err := w.Write(b.gz[at:end]); err != nil {
+		end := min(at+piece, len(data))
+		if _, err := w.Write(data[at:end]); err != nil {
 			return err
 		}
 		if progress != nil {
-			progress(int64(end), int64(len(b.gz)))
+			progress(int64(end), int64(len(data)))
 		}
 	}
 	return nil
