@@ -88,6 +88,7 @@ func (o *Overlay) WriteFile(ctx context.Context, p string, content io.Reader, w 
 	if old != nil && old.IsDir() {
 		return &fs.PathError{Op: "write", Path: p, Err: syscall.EISDIR}
 	}
+	o.release(at)
 	e := o.fresh(at, 0, 0o666&^o.Umask())
 	if old != nil && !old.IsLink() {
 		e.info.Mode, e.info.UID, e.info.GID = old.Mode, old.UID, old.GID
@@ -162,6 +163,9 @@ func (o *Overlay) Link(oldpath, newpath string) error {
 	if err != nil {
 		return err
 	}
+	if e.info.IsDir() {
+		return &fs.PathError{Op: "link", Path: oldpath, Err: syscall.EPERM}
+	}
 	at, old, _, err := o.place(newpath, false)
 	if err != nil {
 		return err
@@ -194,8 +198,16 @@ func (o *Overlay) Remove(p string) error {
 			return &fs.PathError{Op: "remove", Path: p, Err: syscall.ENOTEMPTY}
 		}
 	}
+	o.release(at)
 	o.state.entries[at] = &entry{gone: true}
 	return nil
+}
+
+// release takes one name from a file that may have several.
+func (o *Overlay) release(at string) {
+	if e := o.state.entries[at]; e != nil && !e.gone && !e.info.IsDir() {
+		e.info.NLink--
+	}
 }
 
 // RemoveAll records a removal with all that is below.
@@ -209,13 +221,17 @@ func (o *Overlay) RemoveAll(p string) error {
 		}
 		return err
 	}
-	o.drop(at)
+	o.drop(at, true)
 	return nil
 }
 
-func (o *Overlay) drop(at string) {
+// drop forgets at and all below. gone: the files are removed, not moved.
+func (o *Overlay) drop(at string, gone bool) {
 	for name := range o.state.entries {
 		if within(name, at) {
+			if gone {
+				o.release(name)
+			}
 			delete(o.state.entries, name)
 		}
 	}
@@ -237,45 +253,24 @@ func (o *Overlay) Rename(oldpath, newpath string) error {
 	if err != nil {
 		return err
 	}
-	if within(to, from) {
-		if to == from {
-			return nil
-		}
+	switch {
+	case old != nil && old.IsDir():
+		return &fs.PathError{Op: "rename", Path: newpath, Err: syscall.EEXIST}
+	case old != nil && i.IsDir():
+		return &fs.PathError{Op: "rename", Path: newpath, Err: syscall.ENOTDIR}
+	case old != nil && old.Inode == i.Inode && old.Dev == i.Dev:
+		return nil // two names of one file: both stay
+	case within(to, from):
 		return &fs.PathError{Op: "rename", Path: newpath, Err: syscall.EINVAL}
-	}
-	if old != nil {
-		if err := o.mayReplace(*i, *old, to, newpath); err != nil {
-			return err
-		}
 	}
 	moved := map[string]*entry{}
 	if err := o.collect(from, to, moved); err != nil {
 		return err
 	}
-	o.drop(from)
-	o.drop(to)
+	o.drop(from, false)
+	o.drop(to, true)
 	for name, e := range moved {
 		o.state.entries[name] = e
-	}
-	return nil
-}
-
-func (o *Overlay) mayReplace(from, to Info, at, name string) error {
-	errno := syscall.Errno(0)
-	switch {
-	case from.IsDir() && !to.IsDir():
-		errno = syscall.ENOTDIR
-	case !from.IsDir() && to.IsDir():
-		errno = syscall.EISDIR
-	case to.IsDir():
-		if children, err := o.list(at); err != nil {
-			return err
-		} else if len(children) > 0 {
-			errno = syscall.ENOTEMPTY
-		}
-	}
-	if errno != 0 {
-		return &fs.PathError{Op: "rename", Path: name, Err: errno}
 	}
 	return nil
 }
