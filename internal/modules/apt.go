@@ -204,7 +204,9 @@ func (t *aptTask) planRefresh(n node.Reader) {
 		return
 	}
 	age := n.Now().Sub(listsTime(n))
-	if t.CacheValidTime > 0 && age < time.Duration(t.CacheValidTime)*time.Second {
+	// A host that never had lists has an empty directory of a recent date: it is
+	// not a valid cache, whatever its age.
+	if t.CacheValidTime > 0 && age < time.Duration(t.CacheValidTime)*time.Second && listsPrint(n) != "" {
 		return
 	}
 	t.lists.refresh = true

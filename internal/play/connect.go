@@ -42,7 +42,7 @@ type pending struct {
 
 func newLinks(l Login) *links {
 	if l.Dial == nil {
-		l.Dial = connection.Dial
+		l.Dial = new(connection.Dialer).Dial
 	}
 	return &links{login: l, open: map[linkKey]*pending{}}
 }
