@@ -83,6 +83,10 @@ func Run(ctx context.Context, m Module, n node.Writer, diff bool) *Result {
 	if plan.Return != nil {
 		res.Return = plan.Return
 	}
+	if err != nil && n.IsCheck() && errors.Is(err, node.ErrUnknown) {
+		res.Skipped, res.Msg = true, err.Error()
+		return res
+	}
 	if err != nil {
 		return res.fail(err)
 	}

@@ -59,10 +59,10 @@ func (m *blockinfile) Check(ctx context.Context, n node.Reader) (module.Plan, er
 		return module.Plan{}, err
 	}
 	if old == nil && !m.Create {
-		return module.Plan{}, &module.Failure{
+		return module.Plan{}, notSure(n, &module.Failure{
 			Msg: fmt.Sprintf("Path %s does not exist !", m.Path), Hint: "create: true makes it",
 			Return: map[string]any{"rc": int64(257)},
-		}
+		})
 	}
 	lines, err := m.place(keepLines(string(before)))
 	if err != nil {

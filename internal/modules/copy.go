@@ -72,7 +72,7 @@ func (c *copyFile) Check(ctx context.Context, n node.Reader) (module.Plan, error
 		c.Src = expandWord(n, c.Src)
 		i, err := n.Stat(c.Src)
 		if errors.Is(err, fs.ErrNotExist) {
-			return module.Plan{}, fmt.Errorf("Source %s not found", c.Src)
+			return module.Plan{}, notSure(n, fmt.Errorf("Source %s not found", c.Src))
 		}
 		if err != nil {
 			return module.Plan{}, err
@@ -129,6 +129,13 @@ func (c *copyFile) directories(n node.Reader, dest *string) ([]module.Change, er
 	parent, err := statOrNil(n, path.Dir(*dest))
 	if err != nil {
 		return nil, err
+	}
+	if parent == nil && mayCome(n) {
+		dirs, err := mkdirs(n, path.Dir(*dest), 0o777&^n.Umask())
+		for k := range dirs {
+			dirs[k].Quiet = true // the task itself would not make them
+		}
+		return dirs, err
 	}
 	if parent == nil {
 		return nil, fault.New("Destination directory %s does not exist", path.Dir(*dest)).

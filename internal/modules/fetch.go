@@ -43,7 +43,8 @@ func fetchAction(ctx context.Context, c module.Controller, args module.Args) (*m
 	switch {
 	case st["exists"] != true:
 		out.Msg = "the remote file does not exist, not transferring, ignored"
-		out.Failed = f.FailOnMissing
+		out.Failed = f.FailOnMissing && !c.Check() // a task that did not run may bring it
+		out.Skipped = f.FailOnMissing && c.Check()
 		out.Return["msg"] = out.Msg
 		return out, nil
 	case st["isdir"] == true:

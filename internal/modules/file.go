@@ -167,8 +167,12 @@ func (f *file) file(n node.Reader, i *node.Info) (module.Plan, error) {
 		return module.Plan{}, err
 	}
 	if k := kindOfPath(t); k != "file" && k != "hard" {
-		return module.Plan{}, fault.New("file (%s) is %s, cannot continue", f.Path, k).
+		err := fault.New("file (%s) is %s, cannot continue", f.Path, k).
 			WithHint("state: touch makes an empty file, state: directory a directory")
+		if k == "absent" {
+			return module.Plan{}, notSure(n, err)
+		}
+		return module.Plan{}, err
 	}
 	changes, err := f.changes(n, at, *t)
 	if err != nil {

@@ -58,6 +58,23 @@ func (a FileArgs) wish(n node.Reader, i node.Info) (fileWish, error) {
 	return w, nil
 }
 
+// mayCome says whether what is missing may have come by then: an earlier task of
+// this check run would install packages or run commands. Never so on a real node.
+func mayCome(n node.Reader) bool {
+	_, packages := n.Assumed(node.AnyOf, "package")
+	_, commands := n.Assumed(node.AnyOf, "command")
+	return packages || commands
+}
+
+// notSure makes an error about something missing one that check mode cannot
+// be sure of, where that is so.
+func notSure(n node.Reader, err error) error {
+	if err != nil && mayCome(n) {
+		return fmt.Errorf("%w, an earlier task may bring it: %w", node.ErrUnknown, err)
+	}
+	return err
+}
+
 // selinuxOn says whether labels mean anything here. Where they do not, Ansible
 // ignores them too.
 func selinuxOn(n node.Reader) bool {
@@ -75,7 +92,7 @@ func lookupUID(n node.Reader, name string) (int, error) {
 	if id, err := strconv.Atoi(name); err == nil && id >= 0 {
 		return id, nil
 	}
-	return -1, fmt.Errorf("chown failed: failed to look up user %s", name)
+	return -1, notSure(n, fmt.Errorf("chown failed: failed to look up user %s", name))
 }
 
 func lookupGID(n node.Reader, name string) (int, error) {
@@ -88,7 +105,7 @@ func lookupGID(n node.Reader, name string) (int, error) {
 	if id, err := strconv.Atoi(name); err == nil && id >= 0 {
 		return id, nil
 	}
-	return -1, fmt.Errorf("chgrp failed: failed to look up group %s", name)
+	return -1, notSure(n, fmt.Errorf("chgrp failed: failed to look up group %s", name))
 }
 
 // writeOptions are for a file that is written with these arguments.

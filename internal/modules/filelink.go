@@ -63,9 +63,8 @@ func (f *file) mayLink(n node.Reader, have string, nowhere bool) error {
 	switch {
 	case have == "link" && f.Force, have == "absent" && f.Force:
 		return nil
-	case nowhere && !f.Force:
-		return fault.New("src file does not exist, use \"force=yes\" if you really want to create the link: %s", absolute(f.Path, f.Src)).
-			WithHint("in check mode it may come from a task that could not be simulated")
+	case nowhere && !f.Force && !mayCome(n):
+		return fault.New("src file does not exist, use \"force=yes\" if you really want to create the link: %s", absolute(f.Path, f.Src))
 	case have == "directory" && !f.Force:
 		return fmt.Errorf("refusing to convert from directory to symlink for %s", f.Path)
 	case have == "directory":
@@ -112,7 +111,7 @@ func (f *file) hard(n node.Reader, i *node.Info) (module.Plan, error) {
 		return module.Plan{}, err
 	}
 	if s == nil {
-		return module.Plan{}, fmt.Errorf("src %s does not exist", f.Src)
+		return module.Plan{}, notSure(n, fmt.Errorf("src %s does not exist", f.Src))
 	}
 	have := kindOfPath(i)
 	same := i != nil && i.Inode == s.Inode && i.Dev == s.Dev

@@ -10,7 +10,7 @@ import (
 )
 
 // applyMode gives the mode that m makes of cur: a number as it is, symbols as
-// chmod does. X counts the execute bits of cur.
+// chmod does. X counts the execute bits there are.
 func applyMode(m module.Mode, cur uint32, isDir bool, umask uint32) (uint32, error) {
 	s := string(m)
 	if n, err := strconv.ParseUint(strings.TrimPrefix(strings.TrimPrefix(s, "0o"), "0O"), 8, 32); err == nil {
@@ -22,7 +22,7 @@ func applyMode(m module.Mode, cur uint32, isDir bool, umask uint32) (uint32, err
 	out := cur
 	for _, clause := range strings.Split(s, ",") {
 		var err error
-		if out, err = applyClause(clause, out, cur, isDir, umask); err != nil {
+		if out, err = applyClause(clause, out, isDir, umask); err != nil {
 			return 0, fmt.Errorf("mode must be in octal or symbolic form, found %q: %w", s, err)
 		}
 	}
@@ -33,7 +33,7 @@ func applyMode(m module.Mode, cur uint32, isDir bool, umask uint32) (uint32, err
 var shifts = map[byte]uint{'u': 6, 'g': 3, 'o': 0}
 
 // applyClause applies "ug+rw" or "u=rwx-s" to mode.
-func applyClause(clause string, mode, orig uint32, isDir bool, umask uint32) (uint32, error) {
+func applyClause(clause string, mode uint32, isDir bool, umask uint32) (uint32, error) {
 	ops := strings.IndexAny(clause, "+-=")
 	if ops < 0 {
 		return 0, fmt.Errorf("no +, - or = in %q", clause)
@@ -50,12 +50,13 @@ func applyClause(clause string, mode, orig uint32, isDir bool, umask uint32) (ui
 			perms = perms[:end]
 		}
 		rest = rest[1+len(perms):]
+		before := mode
 		for i := 0; i < len(who); i++ {
 			shift, ok := shifts[who[i]]
 			if !ok {
 				return 0, fmt.Errorf("%q is none of u, g, o, a", who[i:i+1])
 			}
-			bits, err := permBits(perms, who[i], shift, mode, orig, isDir)
+			bits, err := permBits(perms, who[i], shift, before, isDir)
 			if err != nil {
 				return 0, err
 			}
@@ -78,7 +79,7 @@ func classBits(who byte, shift uint) uint32 {
 	return 7<<shift | map[byte]uint32{'u': 0o4000, 'g': 0o2000, 'o': 0o1000}[who]
 }
 
-func permBits(perms string, who byte, shift uint, mode, orig uint32, isDir bool) (uint32, error) {
+func permBits(perms string, who byte, shift uint, mode uint32, isDir bool) (uint32, error) {
 	if len(perms) == 1 {
 		if from, ok := shifts[perms[0]]; ok {
 			return (mode >> from & 7) << shift, nil
@@ -94,7 +95,7 @@ func permBits(perms string, who byte, shift uint, mode, orig uint32, isDir bool)
 		case 'x':
 			bits |= 1 << shift
 		case 'X':
-			if isDir || orig&0o111 != 0 {
+			if isDir || mode&0o111 != 0 {
 				bits |= 1 << shift
 			}
 		case 's':

@@ -64,10 +64,10 @@ func (m *lineinfile) Check(ctx context.Context, n node.Reader) (module.Plan, err
 		return module.Plan{Return: map[string]any{"msg": "file not present"}}, nil
 	}
 	if old == nil && !m.Create {
-		return module.Plan{}, &module.Failure{
+		return module.Plan{}, notSure(n, &module.Failure{
 			Msg: fmt.Sprintf("Destination %s does not exist !", m.Path), Hint: "create: true makes it",
 			Return: map[string]any{"rc": int64(257)},
-		}
+		})
 	}
 	lines := keepLines(string(before))
 	ret := map[string]any{"backup": ""}

@@ -46,7 +46,7 @@ func (m *replace) Check(ctx context.Context, n node.Reader) (module.Plan, error)
 		return module.Plan{}, err
 	}
 	if old == nil {
-		return module.Plan{}, &module.Failure{Msg: fmt.Sprintf("Path %s does not exist !", m.Path), Return: map[string]any{"rc": int64(257)}}
+		return module.Plan{}, notSure(n, &module.Failure{Msg: fmt.Sprintf("Path %s does not exist !", m.Path), Return: map[string]any{"rc": int64(257)}})
 	}
 	text, encode := decodeText(before)
 	ret := map[string]any{"msg": "", "rc": int64(0)}

@@ -26,7 +26,7 @@ func (s *slurp) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
 	i, err := n.Stat(s.Src)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return module.Plan{}, fmt.Errorf("file not found: %s", s.Src)
+		return module.Plan{}, notSure(n, fmt.Errorf("file not found: %s", s.Src))
 	case err == nil && i.IsDir():
 		return module.Plan{}, fmt.Errorf("source is a directory and must be a file: %s", s.Src)
 	}

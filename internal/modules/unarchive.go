@@ -102,7 +102,7 @@ func (u *unarchive) Check(ctx context.Context, n node.Reader) (module.Plan, erro
 		return module.Plan{}, err
 	}
 	if i == nil || !i.IsDir() {
-		return module.Plan{}, fault.New("dest '%s' must be an existing dir", u.Dest)
+		return module.Plan{}, notSure(n, fault.New("dest '%s' must be an existing dir", u.Dest))
 	}
 	if x.root, err = n.EvalSymlinks(u.Dest); err != nil {
 		return module.Plan{}, err
@@ -124,7 +124,7 @@ func (x *unpacker) identify() error {
 	}
 	i, err := x.n.Stat(x.file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("Source '%s' does not exist", x.Src)
+		return notSure(x.n, fmt.Errorf("Source '%s' does not exist", x.Src))
 	}
 	if err != nil {
 		return err

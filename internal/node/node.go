@@ -60,6 +60,11 @@ type Attrs struct {
 	Version uint32
 }
 
+// AnyOf is the kind to ask Assumed with whether anything of a kind was assumed
+// at all: Assumed(AnyOf, "package"), or Assumed(AnyOf, "command") for commands
+// that did not run. Files may come from them that the overlay cannot show.
+const AnyOf = "any"
+
 // Command is a program to run: argv, never a shell line.
 type Command struct {
 	Argv  []string

@@ -271,6 +271,9 @@ func (o *Overlay) Query(ctx context.Context, c Command) (Result, error) {
 
 // Run does not run the program.
 func (o *Overlay) Run(ctx context.Context, c Command) (Result, error) {
+	o.state.mu.Lock()
+	o.state.assumed[[2]string{AnyOf, "command"}] = "run"
+	o.state.mu.Unlock()
 	now := o.Now()
 	return Result{Unknown: true, Start: now, End: now}, nil
 }

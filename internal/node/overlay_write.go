@@ -360,6 +360,9 @@ func (o *Overlay) Assume(kind, name, state string) {
 	o.state.mu.Lock()
 	defer o.state.mu.Unlock()
 	o.state.assumed[[2]string{kind, name}] = state
+	if state != "absent" {
+		o.state.assumed[[2]string{AnyOf, kind}] = state
+	}
 }
 
 // AssumeUser records an account. Assume("user", name, "absent") takes it away.
