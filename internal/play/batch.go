@@ -22,9 +22,9 @@ type batch struct {
 
 	mu       sync.Mutex
 	handlers []*handler
-	ran      map[string]bool  // roles that ran, by path and parameters
-	public   []*playbook.Role // include_role public: visible to later tasks
-	lost     map[*host]bool   // failed in this batch
+	ran      map[string]bool     // roles that ran, by path and parameters
+	public   []*playbook.RoleUse // whose defaults and vars the whole play sees
+	lost     map[*host]bool      // failed in this batch
 
 	free          bool // strategy: free or host_pinned
 	first         bool

@@ -47,6 +47,7 @@ type outcome struct {
 	settled  bool
 	deleg    string
 	loopItem any // of an include: what the item was
+	label    string
 	// parts are the items of a dynamic include's loop.
 	parts []*outcome
 	// notify: the handlers to run, rendered
@@ -183,7 +184,7 @@ func (x *execution) retry(ctx context.Context, s *template.Scope) *outcome {
 	}
 	for n := 1; ; n++ {
 		out := x.attempt(ctx, s)
-		out.result.Set("attempts", int64(n))
+		out.result.Set("attempts", int64(min(n, max(retries, 1)))) // as Ansible counts: the first one is free
 		if out.status == report.Unreachable || ctx.Err() != nil {
 			return out
 		}

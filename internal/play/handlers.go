@@ -28,9 +28,9 @@ func (b *batch) collectHandlers() {
 		for _, d := range use.Role.Dependencies {
 			walk(in, d)
 		}
+		b.publish(use)
 		if !seen[use.Role.Path] {
 			seen[use.Role.Path] = true
-			b.publish(use.Role)
 			b.addHandlers(in, use.Role.Handlers)
 		}
 	}
@@ -51,7 +51,9 @@ func (b *batch) walkImported(in inherited, nodes []playbook.Node, walk func(inhe
 			continue
 		}
 		if blk.Role != nil {
-			walk(in.with(&blk.Base), blk.Role)
+			use := *blk.Role
+			use.Vars = blk.Vars // what an import gives its role, the play sees too
+			walk(in.with(&blk.Base), &use)
 			continue
 		}
 		for _, part := range [][]playbook.Node{blk.Body, blk.Rescue, blk.Always} {
@@ -61,10 +63,10 @@ func (b *batch) walkImported(in inherited, nodes []playbook.Node, walk func(inhe
 }
 
 // publish makes a role's defaults and vars visible to the rest of the play.
-func (b *batch) publish(r *playbook.Role) {
+func (b *batch) publish(use *playbook.RoleUse) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.public = append(append([]*playbook.Role(nil), b.public...), r)
+	b.public = append(append([]*playbook.RoleUse(nil), b.public...), use)
 }
 
 func (b *batch) addHandlers(in inherited, nodes []playbook.Node) {
@@ -134,24 +136,25 @@ func (b *batch) notify(h *host, t *playbook.Task, topics []string) {
 }
 
 // flushHandlers runs what has been notified, in the order handlers are
-// written; handlers may notify others.
-func (b *batch) flushHandlers(ctx context.Context) { b.flush(ctx, b.active()) }
-
-// flushFailed is force_handlers: hosts that failed still run theirs.
-func (b *batch) flushFailed(ctx context.Context) {
-	var hosts []*host
+// written; handlers may notify others. With force_handlers the hosts that
+// failed take part once more.
+func (b *batch) flushHandlers(ctx context.Context) {
+	if !b.forceHandlers {
+		b.flush(ctx, b.active())
+		return
+	}
+	var back []*host
 	for _, h := range b.hosts {
 		b.mu.Lock()
 		lost := b.lost[h]
 		b.mu.Unlock()
-		if lost {
+		if lost && h.gone && h.stats.Unreachable == 0 {
 			h.gone = false
-			hosts = append(hosts, h)
+			back = append(back, h)
 		}
 	}
-	b.stopped = false
-	b.flush(ctx, hosts)
-	for _, h := range hosts {
+	b.flush(ctx, b.active())
+	for _, h := range back {
 		h.gone = true
 	}
 }

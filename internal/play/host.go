@@ -31,14 +31,18 @@ type host struct {
 
 	mu    sync.Mutex
 	stats report.Stats
-	seen  bool // took part in a play
-	gone  bool // failed or unreachable: out of this run
-	ended bool // meta: end_host: out of this play
+	seen  bool // has a result: the recap lists it
+	// cleared: failures that meta: clear_host_errors has taken back. The recap
+	// counts them, the exit code does not.
+	cleared int
+	gone    bool // failed or unreachable: out of this run
+	ended   bool // meta: end_host: out of this play
 }
 
 func (h *host) count(f func(s *report.Stats)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.seen = true
 	f(&h.stats)
 }
 
@@ -141,12 +145,6 @@ func (r *Run) select_(matched []*inventory.Host) []*host {
 		}
 		h := r.host(m.Name)
 		h.ended = false
-		if !h.seen {
-			h.seen = true
-			r.mu.Lock()
-			r.order = append(r.order, h)
-			r.mu.Unlock()
-		}
 		if !h.gone {
 			hosts = append(hosts, h)
 		}

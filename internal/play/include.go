@@ -18,6 +18,7 @@ type inclusion struct {
 	hosts  []*host
 	locals *jinja.Dict
 	name   string
+	label  string // of the loop item, for the report
 	file   string
 	from   playbook.RoleFrom
 	parts  []*outcome
@@ -50,11 +51,13 @@ func (b *batch) include(ctx context.Context, up, in inherited, t *playbook.Task,
 		}
 	}
 	for _, g := range groups {
+		b.included(g)
+	}
+	for _, g := range groups {
 		g.hosts = without(g.hosts, failed)
 		if len(g.hosts) == 0 {
 			continue
 		}
-		b.emit(report.Event{Type: report.Included, Name: g.name, Hosts: names(g.hosts)})
 		f, err := b.runInclusion(ctx, up, in, t, g)
 		if err != nil {
 			f = b.failTask(in, t, g.hosts, err)
@@ -62,6 +65,17 @@ func (b *batch) include(ctx context.Context, up, in inherited, t *playbook.Task,
 		failed = append(failed, f...)
 	}
 	return failed
+}
+
+// included says what was included where; roles speak for themselves.
+func (b *batch) included(g *inclusion) {
+	if g.file == "" {
+		return
+	}
+	b.emit(report.Event{Type: report.Included, Name: g.name, Hosts: names(g.hosts), Label: g.label})
+	for _, h := range g.hosts {
+		h.count(func(s *report.Stats) { s.OK++ })
+	}
 }
 
 func addTo(groups []*inclusion, inc *inclusion) []*inclusion {
@@ -83,6 +97,7 @@ func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, p *
 		if err != nil {
 			return nil, err
 		}
+		inc.label = p.label
 		inc.locals.Set(itemVar, p.loopItem)
 		inc.locals.Set("ansible_loop_var", itemVar)
 		if indexVar != "" {
@@ -123,16 +138,17 @@ func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, p *
 	return inc, err
 }
 
-// findTasks resolves the file of include_tasks: beside the including file,
-// then in the role's tasks, then beside the playbook.
+// findTasks resolves the file of include_tasks: in the role's tasks, then
+// beside the including file, then beside the playbook.
 func (b *batch) findTasks(ctx context.Context, in inherited, t *playbook.Task, name string) (string, error) {
 	if strings.HasPrefix(name, "/") {
 		return name, nil
 	}
-	dirs := []string{t.Dir, in.dir}
+	var dirs []string
 	if in.role != nil {
 		dirs = append(dirs, document.Join(in.role.Path, "tasks"), in.role.Path)
 	}
+	dirs = append(dirs, t.Dir, in.dir)
 	dirs = append(dirs, b.view.dir())
 	for _, d := range dirs {
 		if d == "" {
@@ -173,10 +189,11 @@ func (b *batch) runInclusion(ctx context.Context, up, in inherited, t *playbook.
 		return nil, err
 	}
 	use := &playbook.RoleUse{Base: playbook.Base{Place: t.Place}, Role: role}
+	child = child.calls()
 	rin := child.enter(use)
 	b.adopt(rin, role)
 	if public {
-		b.publish(role)
+		b.publish(use)
 	}
 	again := *role
 	again.AllowDuplicates = true // an include runs each time it is reached

@@ -14,12 +14,16 @@ import (
 // nearest value of each keyword; when, tags, vars and environment add up. It is
 // passed down by value and never changed.
 type inherited struct {
-	base   playbook.Base // effective keywords; When, Tags, Environment from the outside in
-	blocks []vars.Layer  // vars: of blocks, innermost first
-	params []vars.Layer  // role params and vars of includes, innermost first
+	base   playbook.Base     // effective keywords; When, Tags, Environment from the outside in
+	blocks []vars.Layer      // vars: of blocks, innermost first
+	params []vars.Layer      // role params and vars of includes, innermost first
+	use    *playbook.RoleUse // how role came to run; nil outside roles
 	role   *playbook.Role
 	chain  []*playbook.Role // roles around role: its parents, outermost first
-	dir    string           // of the file that is being run
+	// parents names the roles that imported or included role, the nearest first;
+	// a dependency has none.
+	parents []string
+	dir     string // of the file that is being run
 	// rescuable: a failure here is caught by a rescue further out.
 	rescuable bool
 	handler   bool

@@ -83,7 +83,7 @@ func (x *execution) loop(ctx context.Context, items []any) *outcome {
 		s := x.scope.With(locals)
 		x.label = x.itemLabel(ctx, s, it)
 		out := x.item(ctx, s)
-		out.host, out.x, out.noLog, out.loopItem = x.h, x, x.noLog, it
+		out.host, out.x, out.noLog, out.loopItem, out.label = x.h, x, x.noLog, it, x.label
 		out.result.Set(itemVar, it)
 		out.result.Set("ansible_loop_var", itemVar)
 		if indexVar != "" {
@@ -92,8 +92,8 @@ func (x *execution) loop(ctx context.Context, items []any) *outcome {
 		}
 		x.gather(all, out)
 		results.Items = append(results.Items, out.result)
-		if x.t.Include == nil {
-			x.b.showItem(ctx, x, out)
+		if x.t.Include == nil || out.status != report.OK {
+			x.b.showItem(x, out)
 		}
 		if out.status == report.Unreachable || ctx.Err() != nil {
 			break

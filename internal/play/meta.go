@@ -19,7 +19,12 @@ func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts 
 		word = jinja.Str(v)
 	}
 	var on []*host
-	for _, h := range hosts {
+	asked := hosts
+	switch word {
+	case "end_play", "end_batch", "clear_host_errors", "refresh_inventory", "noop":
+		asked = hosts[:1] // they are about all hosts: the first one decides
+	}
+	for _, h := range asked {
 		x := &execution{b: b, in: in, t: t, h: h, scope: b.scopeFor(h, in, t)}
 		ok, _, err := x.conditions(ctx, x.scope)
 		if err != nil {
@@ -50,6 +55,9 @@ func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts 
 	case "clear_host_errors":
 		for _, h := range b.view.hosts {
 			h.gone = false
+			h.mu.Lock()
+			h.cleared = h.stats.Failed + h.stats.Unreachable
+			h.mu.Unlock()
 		}
 	case "reset_connection":
 		for _, h := range on {

@@ -56,15 +56,10 @@ func (b *batch) runBlock(ctx context.Context, in inherited, n *playbook.Block, h
 	return failed
 }
 
-// blockOf descends into a block; a file that was imported brings its directory
-// and its vars are parameters.
+// blockOf descends into a block; a file that was imported brings its directory.
+// The vars of an import are a block's, no stronger.
 func (in inherited) blockOf(n *playbook.Block) inherited {
-	var out inherited
-	if n.Implicit {
-		out = in.with(&n.Base).param("import vars", n.Vars)
-	} else {
-		out = in.block(&n.Base, "block vars")
-	}
+	out := in.block(&n.Base, "block vars")
 	if n.Dir != "" {
 		out.dir = n.Dir
 	}

@@ -27,7 +27,6 @@ type Run struct {
 
 	mu      sync.Mutex
 	hosts   map[string]*host
-	order   []*host // as first seen, for the recap
 	limit   map[string]bool
 	started bool // --start-at-task has been found
 	broken  bool // a play was broken off
@@ -91,6 +90,9 @@ func (r *Run) play(ctx context.Context, p *playbook.Play) error {
 	}
 	for i, hosts := range batches {
 		b := v.batch(hosts, i == 0)
+		if i > 0 {
+			r.o.Reporter.Report(report.Event{Type: report.PlayStart, Time: time.Now(), Name: v.name, Hosts: names(hosts), Check: r.o.Check})
+		}
 		b.run(ctx,
 			b.gatherFacts,
 			b.section(p.PreTasks), b.flushHandlers,
@@ -100,8 +102,9 @@ func (r *Run) play(ctx context.Context, p *playbook.Play) error {
 		if ctx.Err() != nil {
 			return interrupted(ctx)
 		}
-		if b.stopped || len(b.active()) == 0 && i+1 < len(batches) {
-			r.broken = r.broken || b.stopped
+		if b.stopped || len(b.active()) == 0 && !b.ended {
+			// Nobody is left: neither the other batches nor later plays run.
+			r.broken, r.aborted = r.broken || b.stopped, true
 			break
 		}
 	}
@@ -118,8 +121,10 @@ func (b *batch) run(ctx context.Context, steps ...func(context.Context)) {
 		}
 		step(ctx)
 	}
-	if b.forceHandlers && ctx.Err() == nil {
-		b.flushFailed(ctx)
+	if b.forceHandlers && b.stopped && ctx.Err() == nil {
+		b.stopped = false
+		b.flushHandlers(ctx)
+		b.stopped = true
 	}
 }
 
@@ -155,9 +160,11 @@ func (r *Run) verdict(ctx context.Context) error {
 		return interrupted(ctx)
 	}
 	var failed, unreachable, changed bool
-	for _, s := range r.stats() {
-		failed = failed || s.Failed > 0
-		unreachable = unreachable || s.Unreachable > 0
+	for name, s := range r.stats() {
+		if s.Failed+s.Unreachable > r.hosts[name].cleared {
+			failed = failed || s.Failed > 0
+			unreachable = unreachable || s.Unreachable > 0
+		}
 		changed = changed || s.Changed > 0
 	}
 	switch {
@@ -182,12 +189,14 @@ func interrupted(ctx context.Context) error {
 func (r *Run) stats() map[string]*report.Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make(map[string]*report.Stats, len(r.order))
-	for _, h := range r.order {
+	all := make(map[string]*report.Stats, len(r.hosts))
+	for _, h := range r.hosts {
+		h.mu.Lock()
 		if h.seen {
 			s := h.stats
 			all[h.name] = &s
 		}
+		h.mu.Unlock()
 	}
 	return all
 }

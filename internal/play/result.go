@@ -168,16 +168,17 @@ type assignment struct {
 // learn writes variables where they belong.
 func (x *execution) learn(a assignment) {
 	h := x.h
-	if x.delegate != nil && a.kind == module.VarGathered && x.delegatesFacts() {
-		h = x.delegate
+	if x.delegate != nil && a.kind != module.VarInclude && x.delegatesFacts() {
+		x.delegate.learn(a)
+		return
 	}
 	h.learn(a)
 	x.learned = append(x.learned, a)
 }
 
 func (x *execution) delegatesFacts() bool {
-	v, _ := x.in.base.DelegateFacts.(bool)
-	return v
+	v, err := x.in.flag(context.Background(), x.scope, x.in.base.DelegateFacts, false)
+	return err == nil && v
 }
 
 func (h *host) learn(a assignment) {
@@ -251,11 +252,17 @@ func (b *batch) settle(out *outcome) {
 	h := out.host
 	out.settled = true
 	rescued := out.lost() && out.status == report.Failed && out.x.in.rescuable
+	if out.x.t.Include != nil && out.status == report.OK {
+		return // each file or role that it names is counted when it is included
+	}
 	h.count(func(s *report.Stats) {
 		switch {
 		case out.ignored:
 			s.OK++
 			s.Ignored++
+			if changed, _ := out.result.Get("changed"); jinja.Truth(changed) {
+				s.Changed++
+			}
 		case out.status == report.Unreachable:
 			s.Unreachable++
 		case rescued:
@@ -274,9 +281,6 @@ func (b *batch) settle(out *outcome) {
 	if out.status == report.Unreachable && !out.ignored {
 		h.gone = true
 	}
-	if out.x.t.Include != nil && out.status == report.OK {
-		return // "included:" is said once for all hosts
-	}
 	e := out.event()
 	e.Loop = out.items
 	e.Rescued = rescued
@@ -284,7 +288,7 @@ func (b *batch) settle(out *outcome) {
 }
 
 // showItem reports one item of a loop.
-func (b *batch) showItem(_ context.Context, x *execution, out *outcome) {
+func (b *batch) showItem(x *execution, out *outcome) {
 	e := out.event()
 	e.Item, e.Label = true, x.secretive(x.label)
 	if x.noLog {

@@ -32,13 +32,10 @@ func (b *batch) runRole(ctx context.Context, in inherited, use *playbook.RoleUse
 // keywords of the task that imported it, if any.
 func (b *batch) runRoleOn(ctx context.Context, in inherited, use *playbook.RoleUse, around *playbook.Base, hosts []*host) (failed []*host) {
 	if around != nil {
-		in = in.with(around).param("import vars", around.Vars)
+		in = in.block(around, "import vars").calls()
 	}
 	in = in.enter(use)
 	for _, dep := range use.Role.Dependencies {
-		if !b.fresh(dep, hosts) {
-			continue
-		}
 		f := b.runRoleOn(ctx, in, dep, nil, without(b.alive(hosts), failed))
 		failed = append(failed, f...)
 	}
@@ -48,25 +45,36 @@ func (b *batch) runRoleOn(ctx context.Context, in inherited, use *playbook.RoleU
 	return append(failed, b.runNodes(ctx, in, use.Role.Tasks, without(b.alive(hosts), failed))...)
 }
 
+// calls notes that the role at hand imports or includes another.
+func (in inherited) calls() inherited {
+	if in.role != nil {
+		in.parents = append([]string{in.role.Name}, in.parents...)
+	}
+	return in
+}
+
 // enter descends into a role: its keywords, parameters and search path.
 func (in inherited) enter(use *playbook.RoleUse) inherited {
-	out := in.with(&use.Base).param("role params", use.Params).param("role vars of the entry", use.Base.Vars)
+	out := in.with(&use.Base).param("role params", use.Params)
 	if in.role != nil {
 		out.chain = append(append([]*playbook.Role(nil), in.chain...), in.role)
 	}
-	out.role = use.Role
+	out.use, out.role = use, use.Role
 	out.dir = use.Role.Path + "/tasks"
 	return out
 }
 
 // fresh says whether a role with these parameters has still to run on these
 // hosts, and notes that it does: a role runs once per play unless it allows
-// duplicates or gets other parameters.
+// duplicates or is used with other parameters, vars, conditions or tags.
 func (b *batch) fresh(use *playbook.RoleUse, hosts []*host) bool {
 	if use.Role.AllowDuplicates {
 		return true
 	}
-	key := use.Role.Path + "\x00" + use.Role.TasksFile + "\x00" + jinja.Repr(printable(use.Params)) + jinja.Repr(printable(use.Base.Vars))
+	key := use.Role.Path + "\x00" + use.Role.TasksFile
+	for _, part := range []any{printable(use.Params), printable(use.Base.Vars), sourceOf(jinja.NewList(use.When...)), sourceOf(jinja.NewList(use.Tags...))} {
+		key += "\x00" + jinja.Repr(part)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	any := false
@@ -109,21 +117,24 @@ func sourceOf(v any) any {
 // roleLayers gives the defaults and vars that a role's tasks see: those of the
 // play's roles below, of the roles around it above, its own on top. Strongest first.
 func (b *batch) roleLayers(in inherited) (roleVars, defaults []vars.Layer) {
-	add := func(r *playbook.Role) {
+	add := func(r *playbook.Role, entry *jinja.Dict) {
 		roleVars = append(roleVars, vars.Layer{Name: "role vars: " + r.Name, Source: vars.Dict(r.Vars)})
+		if entry.Len() > 0 {
+			roleVars = append(roleVars, vars.Layer{Name: "vars of the use of role " + r.Name, Source: vars.Dict(entry)})
+		}
 		defaults = append(defaults, vars.Layer{Name: "role defaults: " + r.Name, Source: vars.Dict(r.Defaults)})
 	}
 	if in.role != nil {
-		add(in.role)
+		add(in.role, in.use.Vars)
 		for i := len(in.chain) - 1; i >= 0; i-- {
-			add(in.chain[i])
+			add(in.chain[i], nil)
 		}
 	}
 	b.mu.Lock()
 	public := b.public
 	b.mu.Unlock()
 	for i := len(public) - 1; i >= 0; i-- {
-		add(public[i])
+		add(public[i].Role, public[i].Vars)
 	}
 	return roleVars, defaults
 }

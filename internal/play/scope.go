@@ -121,7 +121,7 @@ func (r *Run) hostMagic(m vars.Magic, h *host) {
 	}
 	m["group_names"] = func(context.Context) (any, error) { return jinja.FromGo(inv.GroupNames(h.name)), nil }
 	m["inventory_file"] = func(context.Context) (any, error) { return inv.File(h.name), nil }
-	m["inventory_dir"] = func(context.Context) (any, error) { return path.Dir(inv.File(h.name)), nil }
+	m["inventory_dir"] = func(context.Context) (any, error) { return inv.Dir(h.name), nil }
 	m["ansible_facts"] = func(context.Context) (any, error) { return &h.facts, nil }
 }
 
@@ -152,12 +152,8 @@ func (b *batch) magic(h *host, in inherited, t *playbook.Task) vars.Magic {
 		m["role_name"] = func(context.Context) (any, error) { return in.role.Name, nil }
 		m["ansible_role_name"] = m["role_name"]
 		m["role_path"] = func(context.Context) (any, error) { return in.role.Path, nil }
-		m["ansible_parent_role_names"] = func(context.Context) (any, error) {
-			l := jinja.NewList()
-			for i := len(in.chain) - 1; i >= 0; i-- {
-				l.Items = append(l.Items, in.chain[i].Name)
-			}
-			return l, nil
+		if len(in.parents) > 0 {
+			m["ansible_parent_role_names"] = func(context.Context) (any, error) { return jinja.FromGo(in.parents), nil }
 		}
 	}
 	return m

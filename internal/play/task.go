@@ -72,6 +72,13 @@ func (b *batch) judge(ctx context.Context, in inherited, t *playbook.Task, hosts
 		}
 		return hosts
 	}
+	if !in.rescuable {
+		b.mu.Lock()
+		for _, h := range failed {
+			b.lost[h] = true
+		}
+		b.mu.Unlock()
+	}
 	if !in.rescuable && !b.tolerable(failed) {
 		b.stopped, b.run_.aborted = true, true
 		return hosts
@@ -129,6 +136,7 @@ func (b *batch) throttle(ctx context.Context, in inherited, t *playbook.Task, h 
 func (b *batch) runOne(ctx context.Context, in inherited, t *playbook.Task, h *host) *outcome {
 	b.run_.slots <- struct{}{}
 	defer func() { <-b.run_.slots }()
+	b.emit(report.Event{Type: report.HostStart, Host: h.name})
 	x := &execution{b: b, in: in, t: t, h: h, scope: b.scopeFor(h, in, t)}
 	out := x.run(ctx)
 	out.host, out.x = h, x
@@ -183,6 +191,14 @@ func (b *batch) renderTags(ctx context.Context, s *template.Scope, tags []any) [
 // unknown is shown as written.
 func (b *batch) taskName(ctx context.Context, s *template.Scope, in inherited, t *playbook.Task) string {
 	name := t.Action
+	if t.Include != nil && t.Include.Role != nil && t.Name == nil {
+		name += " : "
+		if v, err := s.RenderString(ctx, t.Include.Role); err == nil {
+			name += v
+		} else if tx, ok := t.Include.Role.(*jinja.Text); ok {
+			name += tx.Source
+		}
+	}
 	if t.Name != nil {
 		if v, err := s.RenderString(ctx, t.Name); err == nil {
 			name = v

@@ -86,11 +86,12 @@ func (h *human) shown(e Event) string {
 // result is the point of the task, without what only the engine needs.
 func (h *human) json(e Event) string {
 	d := jinja.NewDict()
-	debug := e.Show && shortName(h.task.Module) == "debug" && e.Status == OK
+	debug := e.Show && shortName(h.task.Module) == "debug" && (e.Status == OK || e.Status == Changed)
 	loopVar, _ := e.Result["ansible_loop_var"].(string)
+	indexVar, _ := e.Result["ansible_index_var"].(string)
 	for k, v := range e.Result {
 		switch {
-		case debug && (k == "changed" || k == "ansible_loop_var" || k == loopVar || k == "ansible_index_var"):
+		case debug && (k == "changed" || k == "ansible_loop_var" || k == loopVar || k == "ansible_index_var" || k == indexVar):
 			continue
 		case strings.HasPrefix(k, "_ansible_"), k == "failed", k == "skipped", k == "diff", k == "warnings", k == "deprecations",
 			k == "invocation" && h.o.Verbosity < 3:
