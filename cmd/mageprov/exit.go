@@ -58,6 +58,27 @@ func show(w io.Writer, err error) {
 	}
 }
 
+// bug reports a panic: no stack, but what a developer needs to begin with.
+func bug(w io.Writer, p any) int {
+	fmt.Fprintf(w, "mageprov: a bug in mageprov: %v\n  hint: please report it with this text, the command line and the output of mageprov version\n", p)
+	return fault.ExitUnexpected
+}
+
+// noSuchCommand names the nearest command.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	e := fault.New("%s has no command %q", c.CommandPath(), args[0])
+	var known []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			known = append(known, sub.Name())
+		}
+	}
+	return e.WithHint("%s", fault.DidYouMean(args[0], known))
+}
+
 // flagError names the nearest flag.
 func flagError(c *cobra.Command, err error) error {
 	e := fault.New("%s", err.Error())

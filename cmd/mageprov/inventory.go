@@ -22,13 +22,13 @@ func newInventory(s streams) *cobra.Command {
 			}
 			switch {
 			case host != "":
-				return w.inventory.HostJSON(s.out, host)
+				return w.inventory.PrintHost(s.out, host)
 			case list:
-				return w.inventory.List(s.out)
+				return w.inventory.PrintList(s.out, f.limit)
 			case graph:
-				return w.inventory.Graph(s.out, group, withVars)
+				return w.inventory.PrintGraph(s.out, group, withVars)
 			}
-			return fault.New("say what to show").WithHint("--graph, --list or --host HOST")
+			return fault.New("nothing to show").WithHint("--graph, --list or --host HOST")
 		},
 	}
 	f.inventoryFlags(c.Flags())

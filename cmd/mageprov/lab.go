@@ -18,6 +18,8 @@ func newLab(s streams) *cobra.Command {
 		Long: "The lab is a few containers with real systemd, sshd, sudo and apt on a network of\n" +
 			"their own without a route out. inventory/lab names them. It needs root.",
 		Example: "  mageprov lab up\n  mageprov check -i inventory/lab\n  mageprov lab ssh lab1\n  mageprov lab down",
+		Args:    noSuchCommand,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(labUp(s), labDown(s), labStatus(s), labSSH(s), labServe(), labSupervise(), labConnect(s))
 	return c

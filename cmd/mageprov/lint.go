@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
 
 	"mageprov/internal/document"
@@ -37,10 +38,12 @@ func lint(s streams, paths, rolesPath []string) error {
 	files := document.Disk{Shipped: mageprov.Content}
 	l := playbook.NewLoader(playbook.Options{Files: files, RolesPath: append(rolesPath, "roles"), Modules: module.Lookup, Parse: template.New(template.Options{Files: templateFiles{files}}).Parse})
 	count := 0
+	var broken *multierror.Error
 	for _, p := range paths {
 		b, err := l.Playbook(p)
 		if err != nil {
-			return err
+			broken = multierror.Append(broken, err)
+			continue
 		}
 		for _, f := range playbook.Lint(l, b) {
 			count++
@@ -50,9 +53,19 @@ func lint(s streams, paths, rolesPath []string) error {
 			}
 		}
 	}
+	if broken != nil {
+		return broken
+	}
 	if count > 0 {
-		return fault.New("%d findings", count).WithCode(fault.ExitFailed)
+		return fault.New("%s", findings(count)).WithCode(fault.ExitFailed)
 	}
 	fmt.Fprintln(s.out, "nothing found")
 	return nil
+}
+
+func findings(n int) string {
+	if n == 1 {
+		return "1 finding"
+	}
+	return fmt.Sprintf("%d findings", n)
 }

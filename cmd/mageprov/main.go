@@ -17,6 +17,9 @@ import (
 
 func main() {
 	worker.RunIfAsked()
+	// A closed pipe is an error of writing, not a sudden end. Caught rather than
+	// ignored: children would inherit that.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -29,7 +32,12 @@ type streams struct {
 
 // Main runs the command line and gives the exit code. The first Ctrl-C ends
 // what is running and reports it; the second one ends the process at once.
-func Main(args []string, in io.Reader, out, errw io.Writer) int {
+func Main(args []string, in io.Reader, out, errw io.Writer) (code int) {
+	defer func() {
+		if p := recover(); p != nil {
+			code = bug(errw, p)
+		}
+	}()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -46,6 +54,8 @@ func newRoot(s streams) *cobra.Command {
 		Long:          "mageprov provisions hosts over SSH from YAML playbooks in Ansible's dialect.\nIt needs no Python, neither here nor on the hosts.\n\n" + exitCodes,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          noSuchCommand,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(s.in)
 	root.SetOut(s.out)

@@ -31,6 +31,7 @@ func newRun(s streams) *cobra.Command {
 	f.inventoryFlags(c.Flags())
 	f.connectionFlags(c.Flags())
 	c.Flags().BoolVarP(&f.check, "check", "C", false, "change nothing, say what would change")
+	c.Flags().BoolVar(&f.listHosts, "list-hosts", false, "list the hosts and stop")
 	return c
 }
 
@@ -40,6 +41,17 @@ func runModule(ctx context.Context, s streams, f *runFlags, pattern, name, args 
 	w, err := newWorkshop(s, f)
 	if err != nil {
 		return err
+	}
+	if f.listHosts {
+		hosts, err := w.match(pattern)
+		if err != nil {
+			return err
+		}
+		w.print("  hosts (%d):\n", len(hosts))
+		for _, h := range hosts {
+			w.print("    %s\n", h)
+		}
+		return nil
 	}
 	book, err := w.loader.AdHoc(playbook.AdHoc{Hosts: pattern, Module: name, Args: args})
 	if err != nil {

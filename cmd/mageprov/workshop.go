@@ -3,16 +3,18 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-multierror"
-	"golang.org/x/term"
 
 	"mageprov"
 	"mageprov/internal/document"
 	"mageprov/internal/fault"
 	"mageprov/internal/inventory"
 	"mageprov/internal/jinja"
+	"mageprov/internal/lab"
 	"mageprov/internal/module"
 	_ "mageprov/internal/modules" // the modules register themselves
 	"mageprov/internal/play"
@@ -42,15 +44,30 @@ func newWorkshop(s streams, f *runFlags) (*workshop, error) {
 		return nil, err
 	}
 	if len(f.inventory) == 0 {
-		return nil, fault.New("no inventory given").WithHint("name one with -i, such as -i inventory/lab or -i host1,")
+		return nil, noInventory()
 	}
 	if w.inventory, err = inventory.Load(inventory.Options{Sources: f.inventory, Files: w.files}); err != nil {
 		return nil, err
 	}
-	w.reporter = report.NewSerial(w.newReporter())
+	for _, warning := range w.inventory.Warnings {
+		w.warn(warning)
+	}
 	w.templates = template.New(template.Options{Files: templateFiles{w.files}, Warn: w.warn})
 	w.loader = playbook.NewLoader(playbook.Options{Files: w.files, RolesPath: append(f.rolesPath, "roles"), Modules: module.Lookup, ExtraVars: w.extra, Parse: w.templates.Parse})
 	return w, nil
+}
+
+// noInventory names the inventories that are at hand.
+func noInventory() error {
+	e := fault.New("no inventory given")
+	found, _ := filepath.Glob("inventory/*")
+	if len(found) == 0 {
+		return e.WithHint("name one with -i: a directory, a file, or hosts with a comma, such as -i host1,")
+	}
+	for i, f := range found {
+		found[i] = "-i " + f
+	}
+	return e.WithHint("one of %s", strings.Join(found, ", "))
 }
 
 // playbooks loads all playbooks and names all that is wrong with them.
@@ -75,6 +92,8 @@ func (w *workshop) run() (*play.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.reporter = report.NewSerial(w.newReporter())
+	w.aboutLab()
 	return play.New(play.Options{
 		Inventory: w.inventory, Loader: w.loader, Templates: w.templates, Files: w.files, Reporter: w.reporter,
 		Forks: f.forks, Limit: f.limit, Tags: words(f.tags), SkipTags: words(f.skip), StartAt: f.startAt, Extra: w.extra,
@@ -119,21 +138,47 @@ func (w *workshop) newReporter() report.Reporter {
 	if w.flags.json {
 		return report.NewJSON(w.streams.out, program())
 	}
-	o := report.HumanOptions{Verbosity: w.flags.verbosity, Diff: w.flags.diff, Check: w.flags.check}
-	if file, ok := w.streams.out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
-		o.Live, o.Color = os.Getenv("TERM") != "dumb", os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
-			o.Width = width
-		}
+	o := report.HumanOptions{Verbosity: w.flags.verbosity, Diff: w.flags.diff, Check: w.flags.check, Notes: w.streams.err}
+	if file, ok := w.streams.out.(*os.File); ok {
+		o.Width, o.Color, o.Live = report.Terminal(file, os.Getenv)
 	}
-	if os.Getenv("FORCE_COLOR") != "" || os.Getenv("ANSIBLE_FORCE_COLOR") != "" {
-		o.Color = true
+	if w.flags.adHoc {
+		return report.NewAdHoc(w.streams.out, o)
 	}
 	return report.NewHuman(w.streams.out, o)
 }
 
+// warn goes through the reporter once there is one: it knows where live rows stand.
 func (w *workshop) warn(text string) {
-	fmt.Fprintf(w.streams.err, "mageprov: warning: %s\n", text)
+	if w.reporter != nil {
+		w.reporter.Report(report.Event{Type: report.NoteEvent, Time: time.Now(), Level: "warning", Text: text})
+		return
+	}
+	fmt.Fprintf(w.streams.err, "[WARNING]: %s\n", text)
+}
+
+// aboutLab says once that hosts of the lab are not what they are called, or
+// that the lab is down.
+func (w *workshop) aboutLab() {
+	for _, name := range w.inventory.HostNames() {
+		args, _ := w.inventory.Merged(name).Get("ansible_ssh_common_args")
+		text := ""
+		switch a := args.(type) {
+		case string:
+			text = a
+		case *jinja.Text:
+			text = a.Source
+		}
+		if !strings.Contains(text, lab.Dir+"/ssh_config") {
+			continue
+		}
+		if _, err := os.Stat(lab.Dir + "/ssh_config"); err != nil {
+			w.warn("the lab is down; mageprov lab up boots it")
+			return
+		}
+		w.warn((&lab.Lab{}).Banner())
+		return
+	}
 }
 
 func (w *workshop) print(format string, args ...any) { fmt.Fprintf(w.streams.out, format, args...) }

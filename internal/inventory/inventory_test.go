@@ -58,9 +58,9 @@ func TestAnswers(t *testing.T) {
 					t.Errorf("%s differs:\n%s", file, d)
 				}
 			}
-			compare("list.json", func(w *bytes.Buffer) error { return inv.List(w) })
-			compare("graph.txt", func(w *bytes.Buffer) error { return inv.Graph(w, "", false) })
-			compare("graph-vars.txt", func(w *bytes.Buffer) error { return inv.Graph(w, "", true) })
+			compare("list.json", func(w *bytes.Buffer) error { return inv.PrintList(w, "") })
+			compare("graph.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, "", false) })
+			compare("graph-vars.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, "", true) })
 		})
 	}
 }
@@ -96,15 +96,15 @@ func TestUnknownNames(t *testing.T) {
 	inv := mustLoad(t, memory{"i": "[web]\nweb1\n"}, "i")
 	var b bytes.Buffer
 	for want, err := range map[string]error{
-		"did you mean web1?": inv.HostJSON(&b, "wbe1"),
-		"did you mean web?":  inv.Graph(&b, "wbe", false),
-		"mageprov inventory --graph shows hosts and groups": inv.HostJSON(&b, "database"),
+		"did you mean web1?": inv.PrintHost(&b, "wbe1"),
+		"did you mean web?":  inv.PrintGraph(&b, "wbe", false),
+		"mageprov inventory --graph shows hosts and groups": inv.PrintHost(&b, "database"),
 	} {
 		if got := fault.HintOf(err); got != want {
 			t.Errorf("%v: hint %q, want %q", err, got, want)
 		}
 	}
-	if err := inv.Graph(&b, "web", false); err != nil || b.String() != "@web:\n  |--web1\n" {
+	if err := inv.PrintGraph(&b, "web", false); err != nil || b.String() != "@web:\n  |--web1\n" {
 		t.Errorf("%q %v", b.String(), err)
 	}
 }

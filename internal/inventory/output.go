@@ -11,11 +11,9 @@ import (
 	"mageprov/internal/jinja"
 )
 
-// List writes the whole inventory as `ansible-inventory --list` does.
-func (inv *Inventory) List(w io.Writer) error { return inv.list(w, "") }
-
-// list shows the hosts that match limit, "" for all.
-func (inv *Inventory) list(w io.Writer, limit string) error {
+// PrintList writes the inventory as `ansible-inventory --list` does: the hosts
+// that match limit, "" for all.
+func (inv *Inventory) PrintList(w io.Writer, limit string) error {
 	shown := func(string) bool { return true }
 	if limit != "" {
 		hosts, _, err := inv.Match(limit)
@@ -62,8 +60,8 @@ func (inv *Inventory) list(w io.Writer, limit string) error {
 	return writeJSON(w, out)
 }
 
-// HostJSON writes the variables of one host as `ansible-inventory --host` does.
-func (inv *Inventory) HostJSON(w io.Writer, host string) error {
+// PrintHost writes the variables of one host as `ansible-inventory --host` does.
+func (inv *Inventory) PrintHost(w io.Writer, host string) error {
 	if !inv.Has(host) {
 		return inv.unknown("host", host)
 	}
@@ -121,9 +119,9 @@ func raw(v any) any {
 	return v
 }
 
-// Graph draws the groups below root ("" for all) and their hosts as
+// PrintGraph draws the groups below root ("" for all) and their hosts as
 // `ansible-inventory --graph` does, on demand with variables.
-func (inv *Inventory) Graph(w io.Writer, root string, vars bool) error {
+func (inv *Inventory) PrintGraph(w io.Writer, root string, vars bool) error {
 	if root == "" {
 		root = allName
 	}
