@@ -3,7 +3,10 @@ package lab
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,11 +63,18 @@ func machineMirror() (string, error) {
 // buildBase makes the tree that all hosts share, once.
 func (l *Lab) buildBase(ctx context.Context) error {
 	base := l.path("base")
-	if _, err := os.Stat(filepath.Join(base, ".ready")); err == nil {
-		return nil
-	}
 	mirror, suite, err := l.source()
 	if err != nil {
+		return err
+	}
+	want, err := recipe(suite)
+	if err != nil {
+		return err
+	}
+	if have, err := os.ReadFile(l.path("base.ready")); err == nil && string(have) == want {
+		return nil
+	}
+	if err := l.removeHosts(ctx); err != nil {
 		return err
 	}
 	l.Log("building the base tree: %s (a minute or two, once)", suite)
@@ -91,7 +101,25 @@ func (l *Lab) buildBase(ctx context.Context) error {
 		return err
 	}
 	l.Log("base tree ready after %s", time.Since(begin).Round(time.Second))
-	return os.WriteFile(filepath.Join(base, ".ready"), nil, 0o644)
+	return os.WriteFile(l.path("base.ready"), []byte(want), 0o644)
+}
+
+// recipe tells one base tree from another: what goes into it.
+func recipe(suite string) (string, error) {
+	h := sha256.New()
+	fmt.Fprintln(h, suite, include)
+	entries, err := files.ReadDir("files")
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		text, err := files.ReadFile("files/" + e.Name())
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s\n%s\n", e.Name(), text)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // dress turns a bare tree into a host as it stands on a rack: sshd and an
@@ -170,10 +198,11 @@ func relabel(base string) error {
 // copyTree lays files/tree over the base.
 func copyTree(base string) error {
 	for name, mode := range map[string]os.FileMode{
-		"etc/systemd/system/lab-sysctl.service":   0o644,
-		"etc/systemd/system/lab-hostkeys.service": 0o644,
-		"usr/local/sbin/lab-sysctl":               0o755,
-		"etc/sudoers.d/admin":                     0o440,
+		"etc/systemd/system/lab-sysctl.service":           0o644,
+		"etc/systemd/system/chrony.service.d/chrony.conf": 0o644,
+		"etc/systemd/system/lab-hostkeys.service":         0o644,
+		"usr/local/sbin/lab-sysctl":                       0o755,
+		"etc/sudoers.d/admin":                             0o440,
 	} {
 		text, err := files.ReadFile("files/" + filepath.Base(name))
 		if err != nil {

@@ -147,6 +147,19 @@ func (l *Lab) Down(ctx context.Context, all bool) error {
 	if os.Geteuid() != 0 {
 		return fault.New("the lab needs root").WithHint("run it with sudo")
 	}
+	if err := l.removeHosts(ctx); err != nil {
+		return err
+	}
+	l.stopRepository()
+	l.removeNetwork(ctx)
+	if all {
+		return os.RemoveAll(Dir)
+	}
+	return nil
+}
+
+// removeHosts ends every host and drops its layer.
+func (l *Lab) removeHosts(ctx context.Context) error {
 	entries, err := os.ReadDir(l.path("run"))
 	if err != nil && !os.IsNotExist(err) {
 		return err
@@ -159,11 +172,6 @@ func (l *Lab) Down(ctx context.Context, all bool) error {
 		if err := l.stop(ctx, e.Name()); err != nil {
 			return fault.Wrap(err, "stopping %s", e.Name())
 		}
-	}
-	l.stopRepository()
-	l.removeNetwork(ctx)
-	if all {
-		return os.RemoveAll(Dir)
 	}
 	return nil
 }
