@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mageprov/internal/jinja"
@@ -26,10 +27,13 @@ type batch struct {
 	public   []*playbook.RoleUse // whose defaults and vars the whole play sees
 	lost     map[*host]bool      // failed in this batch
 
+	listed    []string // roles of the play by name, imported ones included
+	dependent []string // roles that come along as dependencies
+
 	free          bool // strategy: free or host_pinned
 	first         bool
-	ended         bool // meta: end_play, end_batch
-	stopped       bool // broken off: any_errors_fatal, max_fail_percentage
+	ended         atomic.Bool // meta: end_play, end_batch
+	stopped       atomic.Bool // broken off: any_errors_fatal, max_fail_percentage
 	forceHandlers bool
 	maxFail       float64 // percent; negative: none
 }
@@ -72,7 +76,7 @@ func (b *batch) active() []*host { return b.alive(b.hosts) }
 func (b *batch) alive(hosts []*host) []*host {
 	out := make([]*host, 0, len(hosts))
 	for _, h := range hosts {
-		if !h.gone && !h.ended {
+		if !h.gone.Load() && !h.ended.Load() {
 			out = append(out, h)
 		}
 	}
@@ -124,7 +128,7 @@ func (b *batch) lose(h *host) {
 	b.mu.Lock()
 	b.lost[h] = true
 	b.mu.Unlock()
-	h.gone = true
+	h.gone.Store(true)
 }
 
 func (b *batch) failAll(err error) {

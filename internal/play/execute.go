@@ -3,6 +3,7 @@ package play
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"mageprov/internal/fault"
@@ -368,6 +369,10 @@ func (x *execution) arguments(ctx context.Context, s *template.Scope) (module.Ar
 // ordered renders the arguments of a module that stays on the controller:
 // what it sets keeps the order of its dictionaries.
 func (x *execution) ordered(ctx context.Context, s *template.Scope, d *jinja.Dict) (module.Args, error) {
+	d, err := x.namedBy(ctx, s, d)
+	if err != nil {
+		return nil, err
+	}
 	v, err := s.Render(ctx, d)
 	if err != nil {
 		return nil, err
@@ -380,6 +385,31 @@ func (x *execution) ordered(ctx context.Context, s *template.Scope, d *jinja.Dic
 		}
 	}
 	return args, nil
+}
+
+// namedBy renders argument names: set_fact may compute the names it sets.
+func (x *execution) namedBy(ctx context.Context, s *template.Scope, d *jinja.Dict) (*jinja.Dict, error) {
+	templated := false
+	for _, k := range d.Keys() {
+		name, _ := k.(string)
+		templated = templated || strings.Contains(name, "{{")
+	}
+	if !templated {
+		return d, nil
+	}
+	out := jinja.NewDict()
+	out.Templated = d.Templated
+	for k, v := range d.All() {
+		if name, ok := k.(string); ok && strings.Contains(name, "{{") {
+			text, err := s.RenderString(ctx, &jinja.Text{Source: name, Place: x.t.Place})
+			if err != nil {
+				return nil, err
+			}
+			k = text
+		}
+		out.Set(k, v)
+	}
+	return out, nil
 }
 
 func copyInto(dst, src *jinja.Dict) {

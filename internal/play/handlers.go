@@ -2,6 +2,7 @@ package play
 
 import (
 	"context"
+	"slices"
 
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
@@ -22,24 +23,36 @@ type handler struct {
 // first, then its own.
 func (b *batch) collectHandlers() {
 	seen := map[string]bool{}
-	var walk func(in inherited, use *playbook.RoleUse)
+	b.listed, b.dependent = []string{}, []string{}
+	note := func(names *[]string, name string) {
+		if !slices.Contains(*names, name) {
+			*names = append(*names, name)
+		}
+	}
+	var walk, top func(in inherited, use *playbook.RoleUse)
 	walk = func(in inherited, use *playbook.RoleUse) {
 		in = in.enter(use)
 		for _, d := range use.Role.Dependencies {
+			note(&b.dependent, d.Role.Name)
 			walk(in, d)
 		}
 		b.publish(use)
 		if !seen[use.Role.Path] {
 			seen[use.Role.Path] = true
 			b.addHandlers(in, use.Role.Handlers)
+			b.walkImported(in, use.Role.Tasks, top) // roles that this one imports
 		}
 	}
-	for _, u := range b.play.Roles {
-		walk(b.root(), u)
+	top = func(in inherited, u *playbook.RoleUse) {
+		note(&b.listed, u.Role.Name)
+		walk(in, u)
 	}
-	b.walkImported(b.root(), b.play.PreTasks, walk)
-	b.walkImported(b.root(), b.play.Tasks, walk)
-	b.walkImported(b.root(), b.play.PostTasks, walk)
+	for _, u := range b.play.Roles {
+		top(b.root(), u)
+	}
+	b.walkImported(b.root(), b.play.PreTasks, top)
+	b.walkImported(b.root(), b.play.Tasks, top)
+	b.walkImported(b.root(), b.play.PostTasks, top)
 	b.addHandlers(b.root(), b.play.Handlers)
 }
 
@@ -77,7 +90,7 @@ func (b *batch) addHandlers(in inherited, nodes []playbook.Node) {
 			b.addHandlers(in.blockOf(n), n.Body)
 		case *playbook.Task:
 			h := &handler{task: n, in: in, role: roleName(in), notified: map[*host]bool{}}
-			s := b.run_.bareScope()
+			s := b.scopeOfNames(in)
 			ctx := context.Background()
 			if name, err := s.RenderString(ctx, n.Name); err == nil && n.Name != nil {
 				h.name = name
@@ -148,14 +161,14 @@ func (b *batch) flushHandlers(ctx context.Context) {
 		b.mu.Lock()
 		lost := b.lost[h]
 		b.mu.Unlock()
-		if lost && h.gone && h.stats.Unreachable == 0 {
-			h.gone = false
+		if lost && h.gone.Load() && h.stats.Unreachable == 0 {
+			h.gone.Store(false)
 			back = append(back, h)
 		}
 	}
 	b.flush(ctx, b.active())
 	for _, h := range back {
-		h.gone = true
+		h.gone.Store(true)
 	}
 }
 
@@ -170,7 +183,7 @@ func (b *batch) flushOn(ctx context.Context, hosts []*host) (failed []*host) {
 		ran := false
 		for i := 0; i < b.handlerCount(); i++ {
 			hd, on := b.take(i, without(b.alive(hosts), failed))
-			if len(on) == 0 || ctx.Err() != nil || b.stopped {
+			if len(on) == 0 || ctx.Err() != nil || b.stopped.Load() {
 				continue
 			}
 			ran = true

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mageprov/internal/document"
@@ -24,7 +25,7 @@ import (
 // host is what a run knows about one host, kept from play to play.
 type host struct {
 	name  string
-	inv   []vars.Layer // inventory layers, strongest first
+	inv   atomic.Pointer[[]vars.Layer] // inventory layers, strongest first
 	facts vars.Facts
 	set   vars.Cell // set_fact and register
 	incl  vars.Cell // include_vars
@@ -35,8 +36,8 @@ type host struct {
 	// cleared: failures that meta: clear_host_errors has taken back. The recap
 	// counts them, the exit code does not.
 	cleared int
-	gone    bool // failed or unreachable: out of this run
-	ended   bool // meta: end_host: out of this play
+	gone    atomic.Bool // failed or unreachable: out of this run
+	ended   atomic.Bool // meta: end_host: out of this play
 }
 
 func (h *host) count(f func(s *report.Stats)) {
@@ -54,10 +55,15 @@ func (r *Run) host(name string) *host {
 	if h, ok := r.hosts[name]; ok {
 		return h
 	}
-	h := &host{name: name, inv: r.inventoryLayers(name)}
+	h := &host{name: name}
+	h.setLayers(r.inventoryLayers(name))
 	r.hosts[name] = h
 	return h
 }
+
+func (h *host) layers() []vars.Layer { return *h.inv.Load() }
+
+func (h *host) setLayers(ls []vars.Layer) { h.inv.Store(&ls) }
 
 func (r *Run) inventoryLayers(name string) []vars.Layer {
 	var ls []vars.Layer
@@ -73,7 +79,7 @@ func (r *Run) refreshInventory() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name, h := range r.hosts {
-		h.inv = r.inventoryLayers(name)
+		h.setLayers(r.inventoryLayers(name))
 	}
 }
 
@@ -131,7 +137,7 @@ func patternText(v any) string {
 		for i, x := range l.Items {
 			parts[i] = jinja.Str(x)
 		}
-		return strings.Join(parts, ":")
+		return strings.Join(parts, ",")
 	}
 	return jinja.Str(v)
 }
@@ -144,8 +150,8 @@ func (r *Run) select_(matched []*inventory.Host) []*host {
 			continue
 		}
 		h := r.host(m.Name)
-		h.ended = false
-		if !h.gone {
+		h.ended.Store(false)
+		if !h.gone.Load() {
 			hosts = append(hosts, h)
 		}
 	}

@@ -44,7 +44,12 @@ func (b *batch) include(ctx context.Context, up, in inherited, t *playbook.Task,
 			p.host, p.x = r.host, r.x
 			inc, err := b.resolve(ctx, in, t, p, i, r.items)
 			if err != nil {
-				failed = append(failed, b.failTask(in, t, []*host{r.host}, err)...)
+				out := failure(err)
+				out.host, out.x = r.host, r.x
+				b.settle(r.x.ignore(ctx, out))
+				if out.lost() {
+					failed = append(failed, r.host)
+				}
 				break
 			}
 			groups = addTo(groups, inc)

@@ -41,12 +41,12 @@ func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts 
 		return append(failed, b.flushOn(ctx, on)...)
 	case "end_play":
 		// All hosts of the play stop, and later batches do not start.
-		b.ended = true
+		b.ended.Store(true)
 	case "end_batch":
-		b.ended = true
+		b.ended.Store(true)
 	case "end_host":
 		for _, h := range on {
-			h.ended = true
+			h.ended.Store(true)
 		}
 	case "clear_facts":
 		for _, h := range on {
@@ -54,7 +54,7 @@ func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts 
 		}
 	case "clear_host_errors":
 		for _, h := range b.view.hosts {
-			h.gone = false
+			h.gone.Store(false)
 			h.mu.Lock()
 			h.cleared = h.stats.Failed + h.stats.Unreachable
 			h.mu.Unlock()

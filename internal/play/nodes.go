@@ -11,7 +11,7 @@ import (
 func (b *batch) runNodes(ctx context.Context, in inherited, nodes []playbook.Node, hosts []*host) (failed []*host) {
 	for _, n := range nodes {
 		left := without(b.alive(hosts), failed)
-		if len(left) == 0 || ctx.Err() != nil || b.ended || b.stopped {
+		if len(left) == 0 || ctx.Err() != nil || b.ended.Load() || b.stopped.Load() {
 			break
 		}
 		var f []*host
@@ -47,10 +47,11 @@ func (b *batch) runBlock(ctx context.Context, in inherited, n *playbook.Block, h
 	}
 	if len(n.Always) > 0 {
 		// A broken-off play still cleans up after itself.
-		stopped := b.stopped
-		b.stopped = false
+		stopped := b.stopped.Swap(false)
 		more := b.runNodes(ctx, in, n.Always, b.alive(hosts))
-		b.stopped = b.stopped || stopped
+		if stopped {
+			b.stopped.Store(true)
+		}
 		failed = append(failed, without(more, failed)...)
 	}
 	return failed

@@ -10,6 +10,7 @@ package play
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mageprov/internal/fault"
@@ -28,9 +29,9 @@ type Run struct {
 	mu      sync.Mutex
 	hosts   map[string]*host
 	limit   map[string]bool
-	started bool // --start-at-task has been found
-	broken  bool // a play was broken off
-	aborted bool // any_errors_fatal: later plays do not run
+	started atomic.Bool // --start-at-task has been found
+	broken  atomic.Bool // a play was broken off
+	aborted atomic.Bool // any_errors_fatal: later plays do not run
 	warned  map[string]bool
 }
 
@@ -39,14 +40,15 @@ func New(o Options) *Run {
 	if o.Forks <= 0 {
 		o.Forks = DefaultForks
 	}
-	return &Run{
-		o:       o,
-		links:   newLinks(o.Login()),
-		slots:   make(chan struct{}, o.Forks),
-		hosts:   map[string]*host{},
-		started: o.StartAt == "",
-		warned:  map[string]bool{},
+	r := &Run{
+		o:      o,
+		links:  newLinks(o.Login()),
+		slots:  make(chan struct{}, o.Forks),
+		hosts:  map[string]*host{},
+		warned: map[string]bool{},
 	}
+	r.started.Store(o.StartAt == "")
+	return r
 }
 
 // Login gives the connection settings.
@@ -66,7 +68,7 @@ func (r *Run) Playbooks(ctx context.Context, books []*playbook.Playbook) error {
 	var err error
 	for _, b := range books {
 		for _, p := range b.Plays {
-			if err == nil && !r.aborted {
+			if err == nil && !r.aborted.Load() {
 				err = r.play(ctx, p)
 			}
 		}
@@ -102,9 +104,12 @@ func (r *Run) play(ctx context.Context, p *playbook.Play) error {
 		if ctx.Err() != nil {
 			return interrupted(ctx)
 		}
-		if b.stopped || len(b.active()) == 0 && !b.ended {
+		if b.stopped.Load() || len(b.active()) == 0 && !b.ended.Load() {
 			// Nobody is left: neither the other batches nor later plays run.
-			r.broken, r.aborted = r.broken || b.stopped, true
+			if b.stopped.Load() {
+				r.broken.Store(true)
+			}
+			r.aborted.Store(true)
 			break
 		}
 	}
@@ -116,15 +121,15 @@ func (r *Run) play(ctx context.Context, p *playbook.Play) error {
 // force_handlers the failed ones still flush.
 func (b *batch) run(ctx context.Context, steps ...func(context.Context)) {
 	for _, step := range steps {
-		if ctx.Err() != nil || b.ended || b.stopped {
+		if ctx.Err() != nil || b.ended.Load() || b.stopped.Load() {
 			break
 		}
 		step(ctx)
 	}
-	if b.forceHandlers && b.stopped && ctx.Err() == nil {
-		b.stopped = false
+	if b.forceHandlers && b.stopped.Load() && ctx.Err() == nil {
+		b.stopped.Store(false)
 		b.flushHandlers(ctx)
-		b.stopped = true
+		b.stopped.Store(true)
 	}
 }
 
@@ -172,7 +177,7 @@ func (r *Run) verdict(ctx context.Context) error {
 		return (&fault.Error{}).WithCode(fault.ExitUnreachable)
 	case failed:
 		return (&fault.Error{}).WithCode(fault.ExitFailed)
-	case r.broken:
+	case r.broken.Load():
 		return (&fault.Error{}).WithCode(fault.ExitBroken)
 	case changed && r.o.Check:
 		return (&fault.Error{}).WithCode(fault.ExitPending)

@@ -54,8 +54,20 @@ func (x *execution) read(res *module.Result) *outcome {
 			x.learn(assignment{kind: module.VarGathered, vars: facts})
 		}
 	}
-	out.show = x.t.Spec.Short() == "debug"
+	out.show = x.shows(res)
 	return out
+}
+
+// shows says whether the result is the point of the task.
+func (x *execution) shows(res *module.Result) bool {
+	switch x.t.Spec.Short() {
+	case "debug":
+		return true
+	case "assert":
+		quiet, _ := x.raw.Get("quiet")
+		return !res.Failed && !jinja.Truth(quiet)
+	}
+	return false
 }
 
 // setsVars are modules whose ansible_facts are not facts: they have written
@@ -279,7 +291,7 @@ func (b *batch) settle(out *outcome) {
 		}
 	})
 	if out.status == report.Unreachable && !out.ignored {
-		h.gone = true
+		h.gone.Store(true)
 	}
 	e := out.event()
 	e.Loop = out.items

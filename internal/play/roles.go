@@ -11,7 +11,7 @@ import (
 // runRole runs one entry of roles: on all active hosts.
 func (b *batch) runRole(ctx context.Context, in inherited, use *playbook.RoleUse) {
 	hosts := b.active()
-	if len(hosts) == 0 || ctx.Err() != nil || b.ended || b.stopped {
+	if len(hosts) == 0 || ctx.Err() != nil || b.ended.Load() || b.stopped.Load() {
 		return
 	}
 	run := func(hs []*host) []*host { return b.runRoleOn(ctx, in, use, nil, hs) }

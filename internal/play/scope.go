@@ -3,7 +3,9 @@ package play
 import (
 	"context"
 	"errors"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"mageprov/internal/document"
@@ -22,7 +24,7 @@ func (b *batch) scopeFor(h *host, in inherited, t *playbook.Task) *template.Scop
 
 func (b *batch) stack(h *host, in inherited, t *playbook.Task) vars.Stack {
 	roleVars, defaults := b.roleLayers(in)
-	st := make(vars.Stack, 0, 16+len(in.params)+len(in.blocks)+2*len(roleVars)+len(h.inv))
+	st := make(vars.Stack, 0, 16+len(in.params)+len(in.blocks)+2*len(roleVars)+len(h.layers()))
 	st = append(st,
 		vars.Layer{Name: "magic variables", Source: b.magic(h, in, t)},
 		vars.Layer{Name: "extra vars", Source: vars.Dict(b.run_.extra())})
@@ -37,9 +39,20 @@ func (b *batch) stack(h *host, in inherited, t *playbook.Task) vars.Stack {
 	st = append(st, roleVars...)
 	st = append(st, b.view.layers...)
 	st = append(st, vars.Layer{Name: "facts", Source: &h.facts})
-	st = append(st, h.inv...)
+	st = append(st, h.layers()...)
 	st = append(st, defaults...)
 	return append(st, vars.Layer{Name: "connection defaults", Source: b.run_.connectionDefaults(h)})
+}
+
+// scopeOfNames is what the names of handlers see: they are the same on every
+// host, so nothing that belongs to one.
+func (b *batch) scopeOfNames(in inherited) *template.Scope {
+	roleVars, defaults := b.roleLayers(in)
+	st := vars.Stack{{Name: "magic variables", Source: b.run_.commonMagic()}, {Name: "extra vars", Source: vars.Dict(b.run_.extra())}}
+	for _, ls := range [][]vars.Layer{in.params, in.blocks, roleVars, b.view.layers, defaults} {
+		st = append(st, ls...)
+	}
+	return b.run_.o.Templates.Scope(st, b.filesFor(in, nil))
 }
 
 // hostView is hostvars[name]: a host's own variables, without those of the
@@ -58,7 +71,7 @@ func (r *Run) hostView(name string) (any, bool) {
 		{Name: "include_vars", Source: &h.incl},
 		{Name: "facts", Source: &h.facts},
 	}
-	st = append(st, h.inv...)
+	st = append(st, h.layers()...)
 	st = append(st, vars.Layer{Name: "connection defaults", Source: r.connectionDefaults(h)})
 	s := r.o.Templates.Scope(st, taskFiles{run_: r})
 	return vars.All{Stack: st, Render: s.Render}, true
@@ -138,25 +151,29 @@ func (b *batch) magic(h *host, in inherited, t *playbook.Task) vars.Magic {
 	m["ansible_play_hosts"] = func(context.Context) (any, error) { return jinja.FromGo(names(b.alive(b.view.hosts))), nil }
 	m["play_hosts"] = active
 	m["ansible_play_name"] = func(context.Context) (any, error) { return b.view.name, nil }
-	m["playbook_dir"] = func(context.Context) (any, error) { return b.view.dir(), nil }
-	m["ansible_play_role_names"] = func(context.Context) (any, error) {
-		l := jinja.NewList()
-		for _, u := range b.play.Roles {
-			l.Items = append(l.Items, u.Role.Name)
-		}
-		return l, nil
-	}
-	m["role_names"] = m["ansible_play_role_names"]
-	m["ansible_search_path"] = func(context.Context) (any, error) { return jinja.FromGo(b.filesFor(in, t).dirs()), nil }
+	m["playbook_dir"] = func(context.Context) (any, error) { return absolute(b.view.dir()), nil }
+	b.roleMagic(m)
+	m["ansible_search_path"] = func(context.Context) (any, error) { return jinja.FromGo(absolutes(b.filesFor(in, t).dirs())), nil }
 	if in.role != nil {
 		m["role_name"] = func(context.Context) (any, error) { return in.role.Name, nil }
 		m["ansible_role_name"] = m["role_name"]
-		m["role_path"] = func(context.Context) (any, error) { return in.role.Path, nil }
+		m["role_path"] = func(context.Context) (any, error) { return absolute(in.role.Path), nil }
 		if len(in.parents) > 0 {
 			m["ansible_parent_role_names"] = func(context.Context) (any, error) { return jinja.FromGo(in.parents), nil }
 		}
 	}
 	return m
+}
+
+// roleMagic names the roles of the play: those it lists or imports, and those
+// that come along as dependencies.
+func (b *batch) roleMagic(m vars.Magic) {
+	play := func(context.Context) (any, error) { return jinja.FromGo(b.listed), nil }
+	m["ansible_play_role_names"], m["role_names"] = play, play
+	m["ansible_dependent_role_names"] = func(context.Context) (any, error) { return jinja.FromGo(b.dependent), nil }
+	m["ansible_role_names"] = func(context.Context) (any, error) {
+		return jinja.FromGo(append(append([]string{}, b.listed...), b.dependent...)), nil
+	}
 }
 
 // taskFiles finds the files that a task names: Ansible's search path.
@@ -191,6 +208,26 @@ func (f taskFiles) dirs() []string {
 	return out
 }
 
+// absolute is what playbooks see of a path: modules on another machine, or in
+// another directory, must be able to use it. Content of the binary keeps its name.
+func absolute(p string) string {
+	if _, err := os.Stat(p); err != nil || strings.HasPrefix(p, document.Builtin) {
+		return p
+	}
+	if abs, err := filepath.Abs(p); err == nil {
+		return filepath.ToSlash(abs)
+	}
+	return p
+}
+
+func absolutes(ps []string) []string {
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = absolute(p)
+	}
+	return out
+}
+
 // ReadFile reads a file of the controller or of the content in the binary.
 func (f taskFiles) ReadFile(p string) ([]byte, error) { return f.run_.o.Files.ReadFile(p) }
 
@@ -210,7 +247,7 @@ func (f taskFiles) Find(_ context.Context, kind, name string) (string, error) {
 	for _, d := range f.dirs() {
 		for _, p := range []string{document.Join(d, kind, name), document.Join(d, name)} {
 			if _, err := f.run_.o.Files.Stat(p); err == nil {
-				return p, nil
+				return absolute(p), nil
 			} else if !document.Missing(err) && !errors.Is(err, context.Canceled) {
 				tried = append(tried, p+" ("+err.Error()+")")
 				continue

@@ -68,7 +68,8 @@ func (b *batch) judge(ctx context.Context, in inherited, t *playbook.Task, hosts
 	fatal, err := in.flag(ctx, b.scopeFor(hosts[0], in, t), in.base.AnyErrorsFatal, false)
 	if err == nil && fatal {
 		if !in.rescuable {
-			b.stopped, b.run_.aborted = true, true
+			b.stopped.Store(true)
+			b.run_.aborted.Store(true)
 		}
 		return hosts
 	}
@@ -80,7 +81,8 @@ func (b *batch) judge(ctx context.Context, in inherited, t *playbook.Task, hosts
 		b.mu.Unlock()
 	}
 	if !in.rescuable && !b.tolerable(failed) {
-		b.stopped, b.run_.aborted = true, true
+		b.stopped.Store(true)
+		b.run_.aborted.Store(true)
 		return hosts
 	}
 	return failed
@@ -154,7 +156,7 @@ func (b *batch) wanted(ctx context.Context, s *template.Scope, in inherited, nam
 			}
 		}
 	}
-	if !b.run_.started {
+	if !b.run_.started.Load() {
 		short := name
 		if in.base.Name != nil {
 			short = jinja.Str(in.base.Name)
@@ -164,7 +166,7 @@ func (b *batch) wanted(ctx context.Context, s *template.Scope, in inherited, nam
 		if !m1 && !m2 && b.run_.o.StartAt != name && b.run_.o.StartAt != short {
 			return false
 		}
-		b.run_.started = true
+		b.run_.started.Store(true)
 	}
 	return true
 }
@@ -206,7 +208,8 @@ func (b *batch) taskName(ctx context.Context, s *template.Scope, in inherited, t
 			name = tx.Source
 		}
 	}
-	if r := roleName(in); r != "" {
+	include := t.Include != nil && t.Include.Role != nil // speaks for the role it names
+	if r := roleName(in); r != "" && !include {
 		return r + " : " + name
 	}
 	return name
