@@ -81,7 +81,8 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 
 // flagError names the nearest flag.
 func flagError(c *cobra.Command, err error) error {
-	e := fault.New("%s", err.Error())
+	text, _, _ := strings.Cut(err.Error(), ": strconv.")
+	e := fault.New("%s", text)
 	if name, ok := strings.CutPrefix(err.Error(), "unknown flag: --"); ok {
 		var known []string
 		c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -24,12 +25,20 @@ func TestMain(m *testing.M) {
 // TestScripts runs the command line as a user types it: testdata/script/*.txtar.
 // Scripts find a running sshd in $PORT, with $KEY and $KNOWN_HOSTS, another one
 // whose key is not the known one in $PORT_CHANGED, one that nobody knows in
-// $PORT_UNKNOWN, and a port where nobody listens in $PORT_DOWN.
+// $PORT_UNKNOWN, and a port where nobody listens in $PORT_DOWN. The sshd of
+// $PORT_DOOMED has the process $PID_DOOMED, for scripts that kill it; the user
+// $SUDOER may log in on $PORT_SUDO and use sudo with $PASSWORD.
 func TestScripts(t *testing.T) {
 	good := sshtest.Start(t, sshtest.Options{})
 	changed := sshtest.Start(t, sshtest.Options{})
 	unknown := sshtest.Start(t, sshtest.Options{})
-	known := sshtest.Read(t, good.KnownHosts) + impostor(t, good, changed)
+	doomed := sshtest.Start(t, sshtest.Options{Config: "MaxSessions 20"})
+	sudo := sshtest.Start(t, sshtest.Options{UserHome: true})
+	sudoer := ""
+	if os.Geteuid() == 0 {
+		sudoer = sshtest.NewUser(t, "ALL=(ALL) ALL")
+	}
+	known := sshtest.Read(t, doomed.KnownHosts) + sshtest.Read(t, sudo.KnownHosts) + sshtest.Read(t, good.KnownHosts) + impostor(t, good, changed)
 	params := testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
@@ -42,6 +51,13 @@ func TestScripts(t *testing.T) {
 			e.Setenv("PORT_CHANGED", fmt.Sprint(changed.Port))
 			e.Setenv("PORT_UNKNOWN", fmt.Sprint(unknown.Port))
 			e.Setenv("PORT_DOWN", fmt.Sprint(closedPort(t)))
+			e.Setenv("PORT_DOOMED", fmt.Sprint(doomed.Port))
+			e.Setenv("PID_DOOMED", fmt.Sprint(doomed.Pid()))
+			e.Setenv("PORT_SUDO", fmt.Sprint(sudo.Port))
+			e.Setenv("SUDOER", sudoer)
+			e.Setenv("PASSWORD", sshtest.Password)
+			e.Setenv("KEY_DOOMED", doomed.Key)
+			e.Setenv("KEY_SUDO", sudo.Key)
 			e.Setenv("KEY", good.Key)
 			e.Setenv("KEY_CHANGED", changed.Key)
 			e.Setenv("KEY_UNKNOWN", unknown.Key)
@@ -49,10 +65,18 @@ func TestScripts(t *testing.T) {
 			e.Setenv("USER", good.User)
 			return nil
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":  exits,
 			"sorted": sortedOutput,
 			"expand": expand,
+
+			"jsonlines": jsonLines,
 		},
 	}
 	testscript.Run(t, params)
@@ -110,5 +134,29 @@ func sortedOutput(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%q does not follow in stdout:\n%s", a, ts.ReadFile("stdout"))
 		}
 		rest = rest[i+len(a):]
+	}
+}
+
+// jsonLines EVENT...: every line of stdout is a JSON object, the first one the
+// version, and these events occur.
+func jsonLines(ts *testscript.TestScript, _ bool, args []string) {
+	seen := map[string]bool{}
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		var e struct {
+			Event  string
+			Format int
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			ts.Fatalf("%v in %s", err, line)
+		}
+		if len(seen) == 0 && (e.Event != "version" || e.Format != 1) {
+			ts.Fatalf("the first line is %s", line)
+		}
+		seen[e.Event] = true
+	}
+	for _, a := range args {
+		if !seen[a] {
+			ts.Fatalf("no event %s among %v", a, seen)
+		}
 	}
 }

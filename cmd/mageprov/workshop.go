@@ -75,6 +75,10 @@ func (w *workshop) playbooks(paths []string) ([]*playbook.Playbook, error) {
 	var all *multierror.Error
 	var books []*playbook.Playbook
 	for _, p := range paths {
+		if dir, err := w.files.Stat(p); err == nil && dir {
+			all = multierror.Append(all, fault.New("%s is a directory, not a playbook", p))
+			continue
+		}
 		b, err := w.loader.Playbook(p)
 		if err != nil {
 			all = multierror.Append(all, err)

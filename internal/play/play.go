@@ -77,6 +77,9 @@ func (r *Run) Playbooks(ctx context.Context, books []*playbook.Playbook) error {
 	if err != nil {
 		return err
 	}
+	if !r.started.Load() {
+		return fault.New("no task is called %q, nothing has run", r.o.StartAt).WithHint("--list-tasks shows the names")
+	}
 	return r.verdict(ctx)
 }
 
