@@ -191,6 +191,6 @@ func (r *Run) renderPlay(ctx context.Context, v any) (any, error) {
 }
 
 func (r *Run) bareScope() *template.Scope {
-	st := vars.Stack{{Name: "magic", Source: r.commonMagic()}, {Name: "extra vars", Source: vars.Dict(r.extra())}}
+	st := vars.Stack{r.magic(), {Name: "extra vars", Source: vars.Dict(r.extra())}}
 	return r.o.Templates.Scope(st, taskFiles{run_: r})
 }

@@ -10,7 +10,6 @@ import (
 
 	"mageprov/internal/document"
 	"mageprov/internal/fault"
-	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
 	"mageprov/internal/template"
 	"mageprov/internal/vars"
@@ -26,7 +25,8 @@ func (b *batch) stack(h *host, in inherited, t *playbook.Task) vars.Stack {
 	roleVars, defaults := b.roleLayers(in)
 	st := make(vars.Stack, 0, 16+len(in.params)+len(in.blocks)+2*len(roleVars)+len(h.layers()))
 	st = append(st,
-		vars.Layer{Name: "magic variables", Source: b.magic(h, in, t)},
+		vars.Layer{Name: "magic variables of the task", Source: vars.Magic[taskView]{Table: taskMagic, Of: taskView{b, in, t}}},
+		b.run_.magicOf(h), b.run_.magic(),
 		vars.Layer{Name: "extra vars", Source: vars.Dict(b.run_.extra())})
 	st = append(st, in.params...)
 	st = append(st,
@@ -41,14 +41,14 @@ func (b *batch) stack(h *host, in inherited, t *playbook.Task) vars.Stack {
 	st = append(st, vars.Layer{Name: "facts", Source: &h.facts})
 	st = append(st, h.layers()...)
 	st = append(st, defaults...)
-	return append(st, vars.Layer{Name: "connection defaults", Source: b.run_.connectionDefaults(h)})
+	return append(st, connectionDefaults(h))
 }
 
 // scopeOfNames is what the names of handlers see: they are the same on every
 // host, so nothing that belongs to one.
 func (b *batch) scopeOfNames(in inherited) *template.Scope {
 	roleVars, defaults := b.roleLayers(in)
-	st := vars.Stack{{Name: "magic variables", Source: b.run_.commonMagic()}, {Name: "extra vars", Source: vars.Dict(b.run_.extra())}}
+	st := vars.Stack{b.run_.magic(), {Name: "extra vars", Source: vars.Dict(b.run_.extra())}}
 	for _, ls := range [][]vars.Layer{in.params, in.blocks, roleVars, b.view.layers, defaults} {
 		st = append(st, ls...)
 	}
@@ -62,118 +62,17 @@ func (r *Run) hostView(name string) (any, bool) {
 		return nil, false
 	}
 	h := r.host(name)
-	m := r.commonMagic()
-	r.hostMagic(m, h)
 	st := vars.Stack{
-		{Name: "magic variables", Source: m},
+		r.magicOf(h), r.magic(),
 		{Name: "extra vars", Source: vars.Dict(r.extra())},
 		{Name: "set_fact and register", Source: &h.set},
 		{Name: "include_vars", Source: &h.incl},
 		{Name: "facts", Source: &h.facts},
 	}
 	st = append(st, h.layers()...)
-	st = append(st, vars.Layer{Name: "connection defaults", Source: r.connectionDefaults(h)})
+	st = append(st, connectionDefaults(h))
 	s := r.o.Templates.Scope(st, taskFiles{run_: r})
 	return vars.All{Stack: st, Render: s.Render}, true
-}
-
-// connectionDefaults are what ansible_host and its like are when nobody sets them.
-func (r *Run) connectionDefaults(h *host) vars.Source {
-	return vars.Magic{
-		"ansible_host": func(context.Context) (any, error) { return h.name, nil },
-	}
-}
-
-// commonMagic are the magic variables that no host, role or task decides.
-func (r *Run) commonMagic() vars.Magic {
-	inv := r.o.Inventory
-	text := func(s string) func(context.Context) (any, error) {
-		return func(context.Context) (any, error) { return s, nil }
-	}
-	list := func(l []string) func(context.Context) (any, error) {
-		return func(context.Context) (any, error) { return jinja.FromGo(l), nil }
-	}
-	flag := func(v bool) func(context.Context) (any, error) {
-		return func(context.Context) (any, error) { return v, nil }
-	}
-	tags := r.o.Tags
-	if len(tags) == 0 {
-		tags = []string{"all"}
-	}
-	m := vars.Magic{
-		"omit":                      func(context.Context) (any, error) { return template.Omit, nil },
-		"groups":                    func(context.Context) (any, error) { return inv.GroupsDict(), nil },
-		"hostvars":                  func(context.Context) (any, error) { return vars.HostVars{Hosts: inv.HostNames, View: r.hostView}, nil },
-		"ansible_check_mode":        flag(r.o.Check),
-		"ansible_diff_mode":         flag(r.o.Diff),
-		"ansible_forks":             func(context.Context) (any, error) { return int64(r.o.Forks), nil },
-		"ansible_verbosity":         func(context.Context) (any, error) { return int64(r.o.Verbosity), nil },
-		"ansible_run_tags":          list(tags),
-		"ansible_skip_tags":         list(r.o.SkipTags),
-		"ansible_inventory_sources": list(inv.Sources()),
-		"ansible_version":           func(context.Context) (any, error) { return dialectVersion(), nil },
-	}
-	if r.o.Limit != "" {
-		m["ansible_limit"] = text(r.o.Limit)
-	}
-	return m
-}
-
-// dialectVersion is the ansible_version that playbooks see: the dialect that
-// mageprov speaks, so that their own version checks hold.
-func dialectVersion() *jinja.Dict {
-	return jinja.NewDict("full", "2.19.0", "major", int64(2), "minor", int64(19), "revision", int64(0), "string", "2.19.0")
-}
-
-func (r *Run) hostMagic(m vars.Magic, h *host) {
-	inv := r.o.Inventory
-	m["inventory_hostname"] = func(context.Context) (any, error) { return h.name, nil }
-	m["inventory_hostname_short"] = func(context.Context) (any, error) {
-		short, _, _ := strings.Cut(h.name, ".")
-		return short, nil
-	}
-	m["group_names"] = func(context.Context) (any, error) { return jinja.FromGo(inv.GroupNames(h.name)), nil }
-	m["inventory_file"] = func(context.Context) (any, error) { return inv.File(h.name), nil }
-	m["inventory_dir"] = func(context.Context) (any, error) { return inv.Dir(h.name), nil }
-	m["ansible_facts"] = func(context.Context) (any, error) { return &h.facts, nil }
-}
-
-// magic are the magic variables of one task on one host.
-func (b *batch) magic(h *host, in inherited, t *playbook.Task) vars.Magic {
-	m := b.run_.commonMagic()
-	b.run_.hostMagic(m, h)
-	hostList := func(hs []*host) func(context.Context) (any, error) {
-		return func(context.Context) (any, error) { return jinja.FromGo(names(hs)), nil }
-	}
-	active := func(context.Context) (any, error) { return jinja.FromGo(names(b.active())), nil }
-	m["ansible_play_hosts_all"] = hostList(b.view.hosts)
-	m["ansible_play_batch"] = active
-	m["ansible_play_hosts"] = func(context.Context) (any, error) { return jinja.FromGo(names(b.alive(b.view.hosts))), nil }
-	m["play_hosts"] = active
-	m["ansible_play_name"] = func(context.Context) (any, error) { return b.view.name, nil }
-	m["playbook_dir"] = func(context.Context) (any, error) { return absolute(b.view.dir()), nil }
-	b.roleMagic(m)
-	m["ansible_search_path"] = func(context.Context) (any, error) { return jinja.FromGo(absolutes(b.filesFor(in, t).dirs())), nil }
-	if in.role != nil {
-		m["role_name"] = func(context.Context) (any, error) { return in.role.Name, nil }
-		m["ansible_role_name"] = m["role_name"]
-		m["role_path"] = func(context.Context) (any, error) { return absolute(in.role.Path), nil }
-		if len(in.parents) > 0 {
-			m["ansible_parent_role_names"] = func(context.Context) (any, error) { return jinja.FromGo(in.parents), nil }
-		}
-	}
-	return m
-}
-
-// roleMagic names the roles of the play: those it lists or imports, and those
-// that come along as dependencies.
-func (b *batch) roleMagic(m vars.Magic) {
-	play := func(context.Context) (any, error) { return jinja.FromGo(b.listed), nil }
-	m["ansible_play_role_names"], m["role_names"] = play, play
-	m["ansible_dependent_role_names"] = func(context.Context) (any, error) { return jinja.FromGo(b.dependent), nil }
-	m["ansible_role_names"] = func(context.Context) (any, error) {
-		return jinja.FromGo(append(append([]string{}, b.listed...), b.dependent...)), nil
-	}
 }
 
 // taskFiles finds the files that a task names: Ansible's search path.

@@ -5,25 +5,31 @@ import (
 	"sort"
 )
 
-// Magic is a Source of variables that the engine computes: each name has a
-// function, called when the name is read.
-type Magic map[string]func(ctx context.Context) (any, error)
+// Magic is a Source of variables that are worked out of something when they
+// are read. The table is shared by all that have it; ok is false where a name
+// means nothing for this one.
+type Magic[T any] struct {
+	Table map[string]func(T) (v any, ok bool)
+	Of    T
+}
 
 // Lookup computes the variable.
-func (m Magic) Lookup(ctx context.Context, name string) (any, bool, error) {
-	f, ok := m[name]
-	if !ok {
+func (m Magic[T]) Lookup(_ context.Context, name string) (any, bool, error) {
+	f, known := m.Table[name]
+	if !known {
 		return nil, false, nil
 	}
-	v, err := f(ctx)
-	return v, err == nil, err
+	v, ok := f(m.Of)
+	return v, ok, nil
 }
 
 // Names lists the names, sorted.
-func (m Magic) Names() []string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
+func (m Magic[T]) Names() []string {
+	names := make([]string, 0, len(m.Table))
+	for n, f := range m.Table {
+		if _, ok := f(m.Of); ok {
+			names = append(names, n)
+		}
 	}
 	sort.Strings(names)
 	return names
