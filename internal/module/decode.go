@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"mageprov/internal/fault"
 )
@@ -110,14 +111,8 @@ func typeName(t reflect.Type) string {
 // separated string or a single value a list, a number a string.
 func Decode(dst any, args Args) error {
 	rv := reflect.ValueOf(dst).Elem()
-	specs := argsOf(rv, nil)
-	byName := map[string]*Arg{}
-	for i := range specs {
-		byName[specs[i].Name] = &specs[i]
-		for _, al := range specs[i].Aliases {
-			byName[al] = &specs[i]
-		}
-	}
+	shape := shapeOf(rv)
+	specs, byName := shape.args, shape.byName
 	var problems []string
 	given := map[string]string{}
 	for _, name := range sortedKeys(args) {
@@ -154,6 +149,31 @@ func Decode(dst any, args Args) error {
 		return v.Validate()
 	}
 	return nil
+}
+
+// shape is what Decode needs to know of a type. Types do not change: each is
+// looked at once.
+type shape struct {
+	args   []Arg // Default is not meant here
+	byName map[string]*Arg
+}
+
+var shapes sync.Map // reflect.Type to *shape
+
+func shapeOf(rv reflect.Value) *shape {
+	if s, ok := shapes.Load(rv.Type()); ok {
+		return s.(*shape)
+	}
+	s := &shape{args: argsOf(rv, nil), byName: map[string]*Arg{}}
+	for i := range s.args {
+		a := &s.args[i]
+		s.byName[a.Name] = a
+		for _, al := range a.Aliases {
+			s.byName[al] = a
+		}
+	}
+	shapes.Store(rv.Type(), s)
+	return s
 }
 
 func checkChoices(name string, a *Arg, v reflect.Value) string {
