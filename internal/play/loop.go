@@ -25,15 +25,30 @@ func (x *execution) loopItems(ctx context.Context) ([]any, error) {
 	}
 	switch v := v.(type) {
 	case *jinja.List:
-		return v.Items, nil
+		return withoutTuples(v.Items), nil
 	case jinja.Tuple:
-		return v, nil
+		return withoutTuples(v), nil
 	}
 	hint := "loop: wants a list"
 	if _, ok := v.(*jinja.Dict); ok {
 		hint = "use `loop: \"{{ x | dict2items }}\"` to go over a dictionary"
 	}
 	return nil, fault.At(x.t.Place, "invalid data passed to 'loop', it requires a list, got this instead: %s", jinja.Str(v)).WithHint("%s", hint)
+}
+
+// withoutTuples makes lists of items that are tuples, such as those of product
+// and zip: playbooks know no tuples.
+func withoutTuples(items []any) []any {
+	out := items
+	for i, it := range items {
+		if t, ok := it.(jinja.Tuple); ok {
+			if &out[0] == &items[0] {
+				out = append([]any(nil), items...)
+			}
+			out[i] = jinja.NewList(t...)
+		}
+	}
+	return out
 }
 
 // loopNames are the variables a loop sets.
