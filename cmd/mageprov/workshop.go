@@ -97,6 +97,9 @@ func (w *workshop) run() (*play.Run, error) {
 		return nil, err
 	}
 	w.reporter = report.NewSerial(w.newReporter())
+	if hosts, err := w.match("all"); err == nil { // what is wrong with --limit, the run says
+		w.reporter.Report(report.Event{Type: report.RunStart, Time: time.Now(), Hosts: hosts})
+	}
 	w.aboutLab()
 	return play.New(play.Options{
 		Inventory: w.inventory, Loader: w.loader, Templates: w.templates, Files: w.files, Reporter: w.reporter,
