@@ -117,10 +117,12 @@ func (b *batch) each(hosts []*host, f func(h *host)) {
 		return
 	}
 	var wg sync.WaitGroup
+	var c crash
 	for _, h := range hosts {
-		wg.Go(func() { f(h) })
+		wg.Go(func() { c.guard(func() { f(h) }) })
 	}
 	wg.Wait()
+	c.raise()
 }
 
 // lose takes a failed host out of the run.

@@ -99,6 +99,7 @@ func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hos
 	}
 	line := newLine(len(hosts), b.settle)
 	var wg sync.WaitGroup
+	var c crash
 	var slots chan struct{}
 	if n := b.throttle(ctx, in, t, hosts[0]); n > 0 {
 		slots = make(chan struct{}, n)
@@ -109,11 +110,14 @@ func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hos
 				slots <- struct{}{}
 				defer func() { <-slots }()
 			}
-			results[i] = b.runOne(ctx, in, t, h)
-			line.done(i, results[i])
+			c.guard(func() {
+				results[i] = b.runOne(ctx, in, t, h)
+				line.done(i, results[i])
+			})
 		})
 	}
 	wg.Wait()
+	c.raise()
 	line.flush()
 	return results
 }
