@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"os"
 	"path"
 	"strings"
 
@@ -186,16 +185,7 @@ func (c *controller) Upload(ctx context.Context, p string) (string, error) {
 		}
 		return session.Upload(ctx, bytes.NewReader(data), int64(len(data)), path.Base(p), c.transfer(p))
 	}
-	f, err := os.Open(p)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return "", err
-	}
-	return session.Upload(ctx, f, fi.Size(), path.Base(p), c.transfer(p))
+	return session.UploadFile(ctx, p, c.transfer(p))
 }
 
 // transfer reports the progress of an upload or download.
@@ -212,25 +202,7 @@ func (c *controller) Download(ctx context.Context, remote, local string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(path.Dir(local), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(path.Dir(local), ".mageprov-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	if err := session.Download(ctx, remote, tmp); err != nil {
-		return err
-	}
-	if err := tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), local)
+	return session.DownloadFile(ctx, remote, local)
 }
 
 // Exec runs a line through the login shell, with the task's become.

@@ -43,6 +43,9 @@ func (s *Session) DownloadFile(ctx context.Context, path, file string) error {
 	if err := tmp.Chmod(0o644); err != nil {
 		return err
 	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
 	if err := tmp.Close(); err != nil {
 		return err
 	}
