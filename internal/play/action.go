@@ -165,7 +165,7 @@ func (c *controller) Find(kind, name string) (string, error) {
 func (c *controller) files() taskFiles { return c.x.b.filesFor(c.x.in, c.x.t) }
 
 // ReadFile reads a file of the controller.
-func (c *controller) ReadFile(p string) ([]byte, error) { return c.x.b.run_.o.Files.ReadFile(p) }
+func (c *controller) ReadFile(p string) ([]byte, error) { return c.x.b.run.o.Files.ReadFile(p) }
 
 // RenderFile renders a template file with the task's variables.
 func (c *controller) RenderFile(ctx context.Context, p string, o module.TemplateOptions) (string, error) {
@@ -220,14 +220,14 @@ func (c *controller) Exec(ctx context.Context, line string) (int, []byte, []byte
 
 // Reconnect makes a new connection in place of the old one.
 func (c *controller) Reconnect(ctx context.Context) error {
-	c.x.b.run_.links.drop(c.x.target().name)
+	c.x.b.run.links.drop(c.x.target().name)
 	_, err := c.x.link(ctx, c.s)
 	return err
 }
 
 func (c *controller) Check() bool        { return c.x.check }
 func (c *controller) Diff() bool         { return c.x.diff }
-func (c *controller) Verbosity() int     { return c.x.b.run_.o.Verbosity }
+func (c *controller) Verbosity() int     { return c.x.b.run.o.Verbosity }
 func (c *controller) Host() string       { return c.x.h.name }
 func (c *controller) Place() fault.Place { return c.x.t.Place }
 

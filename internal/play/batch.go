@@ -16,7 +16,7 @@ import (
 
 // batch is the part of a play's hosts that serial lets run at a time.
 type batch struct {
-	run_  *Run
+	run   *Run
 	view  *playRun
 	play  *playbook.Play
 	hosts []*host
@@ -39,17 +39,17 @@ type batch struct {
 }
 
 func (v *playRun) batch(hosts []*host, first bool) *batch {
-	b := &batch{run_: v.run_, view: v, play: v.play, hosts: hosts, first: first,
-		ran: map[string]bool{}, lost: map[*host]bool{}, maxFail: -1, forceHandlers: v.run_.o.ForceHandlers}
+	b := &batch{run: v.run, view: v, play: v.play, hosts: hosts, first: first,
+		ran: map[string]bool{}, lost: map[*host]bool{}, maxFail: -1, forceHandlers: v.run.o.ForceHandlers}
 	ctx := context.Background()
-	if s, _ := v.run_.renderPlay(ctx, v.play.Strategy); s != nil {
+	if s, _ := v.run.renderPlay(ctx, v.play.Strategy); s != nil {
 		name := jinja.Str(s)
 		b.free = name == "free" || name == "host_pinned" || name == "ansible.builtin.free" || name == "ansible.builtin.host_pinned"
 	}
-	if f, _ := v.run_.renderPlay(ctx, v.play.ForceHandlers); f != nil {
+	if f, _ := v.run.renderPlay(ctx, v.play.ForceHandlers); f != nil {
 		b.forceHandlers = jinja.Truth(f)
 	}
-	if m, _ := v.run_.renderPlay(ctx, v.play.MaxFailPercentage); m != nil {
+	if m, _ := v.run.renderPlay(ctx, v.play.MaxFailPercentage); m != nil {
 		if n, err := portion(m, 100); err == nil {
 			b.maxFail = float64(n)
 		}
@@ -61,7 +61,7 @@ func (v *playRun) batch(hosts []*host, first bool) *batch {
 // root is what every task of the play inherits.
 func (b *batch) root() inherited {
 	in := inherited{dir: b.view.dir()}
-	login := b.run_.o.Connection
+	login := b.run.o.Connection
 	if login.Become {
 		in.base.Become = true
 	}
@@ -143,8 +143,8 @@ func (b *batch) failAll(err error) {
 
 func (b *batch) emit(e report.Event) {
 	e.Time = time.Now()
-	e.Check = b.run_.o.Check
-	b.run_.o.Reporter.Report(e)
+	e.Check = b.run.o.Check
+	b.run.o.Reporter.Report(e)
 }
 
 // tolerable says whether the play may go on after these failures.
@@ -194,5 +194,5 @@ func (r *Run) renderPlay(ctx context.Context, v any) (any, error) {
 
 func (r *Run) bareScope() *template.Scope {
 	st := vars.Stack{r.magic(), {Name: "extra vars", Source: vars.Dict(r.extra())}}
-	return r.o.Templates.Scope(st, taskFiles{run_: r})
+	return r.o.Templates.Scope(st, taskFiles{run: r})
 }

@@ -156,7 +156,7 @@ func (x *execution) link(ctx context.Context, s *template.Scope) (*link, error) 
 	if err != nil {
 		return nil, err
 	}
-	return x.b.run_.links.get(ctx, t)
+	return x.b.run.links.get(ctx, t)
 }
 
 // session gives the worker that runs as the task's user.
@@ -206,7 +206,7 @@ func textVar(ctx context.Context, s *template.Scope, def string, names ...string
 
 // reach works out how to connect: variables, then keywords, then flags.
 func (x *execution) reach(ctx context.Context, s *template.Scope) (connection.Target, error) {
-	h, l := x.target(), x.b.run_.o.Connection
+	h, l := x.target(), x.b.run.o.Connection
 	vs := x.settingsScope(s)
 	t := connection.Target{Name: h.name, Passphrase: l.Passphrase, KnownHosts: l.KnownHosts, HostKey: l.HostKey,
 		Ask: l.AskHostKey, Timeout: l.Timeout, SSHConfig: l.SSHConfig}
@@ -232,7 +232,7 @@ func (x *execution) reach(ctx context.Context, s *template.Scope) (connection.Ta
 	if kind == "" {
 		kind = "ssh"
 	}
-	if implicitLocal(x.b.run_, h) {
+	if implicitLocal(x.b.run, h) {
 		kind = "local"
 	}
 	t.Kind = normalKind(get(keyword(x.in.base.Connection, kind), "ansible_connection"))
@@ -257,7 +257,7 @@ func (x *execution) reach(ctx context.Context, s *template.Scope) (connection.Ta
 		return t, fault.Wrap(err, "ssh arguments of %s", h.name)
 	}
 	if v, verr := variable(ctx, vs, "ansible_host_key_checking", "ansible_ssh_host_key_checking"); verr == nil && v != nil && !jinja.Truth(v) {
-		x.b.run_.warn("ansible_host_key_checking: false is read as --host-key=accept-new: an unknown key is stored, a changed one is still refused")
+		x.b.run.warn("ansible_host_key_checking: false is read as --host-key=accept-new: an unknown key is stored, a changed one is still refused")
 		t.HostKey = connection.HostKeyAcceptNew
 	}
 	if secs := get("", "ansible_timeout", "ansible_ssh_timeout"); secs != "" && err == nil {
@@ -285,7 +285,7 @@ func normalKind(kind string) string {
 
 // become works out as whom the task runs.
 func (x *execution) become(ctx context.Context, s *template.Scope) (connection.Become, error) {
-	l := x.b.run_.o.Connection
+	l := x.b.run.o.Connection
 	vs := x.settingsScope(s)
 	want, err := x.in.flag(ctx, s, x.in.base.Become, false)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 // enlist does what add_host and group_by ask for: it changes the inventory of
 // this run.
 func (x *execution) enlist(res *module.Result) error {
-	inv := x.b.run_.o.Inventory
+	inv := x.b.run.o.Inventory
 	switch x.t.Spec.Short() {
 	case "add_host":
 		d, ok := jinja.FromGo(res.Return["add_host"]).(*jinja.Dict)
@@ -37,7 +37,7 @@ func (x *execution) enlist(res *module.Result) error {
 	default:
 		return nil
 	}
-	x.b.run_.refreshInventory()
+	x.b.run.refreshInventory()
 	return nil
 }
 

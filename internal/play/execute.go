@@ -99,7 +99,7 @@ func (x *execution) ignore(ctx context.Context, out *outcome) *outcome {
 	}
 	yes, err := x.in.flag(ctx, x.scope, kw, false)
 	if err != nil {
-		x.b.run_.warn("%s: ignore_errors: %v", x.t.Place, err)
+		x.b.run.warn("%s: ignore_errors: %v", x.t.Place, err)
 	}
 	out.ignored = yes
 	return out
@@ -152,7 +152,7 @@ func (x *execution) conditions(ctx context.Context, s *template.Scope) (ok bool,
 
 // settings renders the keywords that may depend on the item.
 func (x *execution) settings(ctx context.Context, s *template.Scope) (err error) {
-	o := x.b.run_.o
+	o := x.b.run.o
 	if x.check, err = x.in.flag(ctx, s, x.in.base.CheckMode, o.Check); err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (x *execution) settings(ctx context.Context, s *template.Scope) (err error)
 			return fmt.Errorf("delegate_to: %w", err)
 		}
 		if name := jinja.Str(v); v != nil && name != "" && v != template.Omit {
-			x.delegate = x.b.run_.host(name)
+			x.delegate = x.b.run.host(name)
 		}
 	}
 	return nil

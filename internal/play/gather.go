@@ -53,7 +53,7 @@ func (x *execution) asker(ctx context.Context, s *template.Scope) (vars.Gather, 
 	if err != nil {
 		return nil, err
 	}
-	links, check := x.b.run_.links, x.check
+	links, check := x.b.run.links, x.check
 	return func(ctx context.Context, names []string) (*jinja.Dict, error) {
 		link, err := links.get(ctx, target)
 		if err != nil {

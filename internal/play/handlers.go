@@ -143,7 +143,7 @@ func (b *batch) notify(h *host, t *playbook.Task, topics []string) {
 		}
 		if !found {
 			// Not fatal half way through a run, but never silent.
-			defer b.run_.warn("%s: no handler is called or listens to %q", t.Place, topic)
+			defer b.run.warn("%s: no handler is called or listens to %q", t.Place, topic)
 		}
 	}
 }

@@ -85,7 +85,7 @@ func (r *Run) refreshInventory() {
 
 // playRun is one play with its hosts, before it is cut into batches.
 type playRun struct {
-	run_    *Run
+	run     *Run
 	play    *playbook.Play
 	hosts   []*host
 	name    string
@@ -96,7 +96,7 @@ type playRun struct {
 // prepare finds the hosts of a play and what its variables are. No hosts is
 // not an error: the play is skipped with a note, as Ansible does.
 func (r *Run) prepare(ctx context.Context, p *playbook.Play) (*playRun, error) {
-	v := &playRun{run_: r, play: p}
+	v := &playRun{run: r, play: p}
 	if err := r.o.Inventory.LoadVars(document.Dir(p.File)); err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (r *Run) prepare(ctx context.Context, p *playbook.Play) (*playRun, error) {
 	for _, w := range warnings {
 		r.warn("%s", w)
 	}
-	v.hosts = r.select_(matched)
+	v.hosts = r.pick(matched)
 	if err := v.sort(ctx); err != nil {
 		return nil, err
 	}
@@ -142,8 +142,8 @@ func patternText(v any) string {
 	return jinja.Str(v)
 }
 
-// select_ keeps the hosts within --limit that have not failed in an earlier play.
-func (r *Run) select_(matched []*inventory.Host) []*host {
+// pick keeps the hosts within --limit that have not failed in an earlier play.
+func (r *Run) pick(matched []*inventory.Host) []*host {
 	var hosts []*host
 	for _, m := range matched {
 		if r.limit != nil && !r.limit[m.Name] {
@@ -182,7 +182,7 @@ func (r *Run) setLimit() error {
 
 // sort applies order:.
 func (v *playRun) sort(ctx context.Context) error {
-	order, err := v.run_.renderPlay(ctx, v.play.Order)
+	order, err := v.run.renderPlay(ctx, v.play.Order)
 	if err != nil || order == nil {
 		return err
 	}
@@ -207,7 +207,7 @@ func (v *playRun) sort(ctx context.Context) error {
 func (v *playRun) batches(ctx context.Context) ([][]*host, error) {
 	var sizes []int
 	for _, s := range v.play.Serial {
-		x, err := v.run_.renderPlay(ctx, s)
+		x, err := v.run.renderPlay(ctx, s)
 		if err != nil {
 			return nil, err
 		}

@@ -160,7 +160,7 @@ func (b *batch) findTasks(ctx context.Context, in inherited, t *playbook.Task, n
 			continue
 		}
 		p := document.Join(d, name)
-		if dir, err := b.run_.o.Files.Stat(p); err == nil && !dir {
+		if dir, err := b.run.o.Files.Stat(p); err == nil && !dir {
 			return p, nil
 		}
 	}
@@ -168,7 +168,7 @@ func (b *batch) findTasks(ctx context.Context, in inherited, t *playbook.Task, n
 }
 
 func (b *batch) runInclusion(ctx context.Context, up, in inherited, t *playbook.Task, g *inclusion) ([]*host, error) {
-	loader := b.run_.o.Loader
+	loader := b.run.o.Loader
 	// Keywords of the include itself (when, until, tags) are its own; what its
 	// children inherit is what surrounds it, and apply:.
 	child := up

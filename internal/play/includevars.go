@@ -51,7 +51,7 @@ func (c *controller) IncludeVars(_ context.Context, args module.Args) (*module.R
 	}
 	all := jinja.NewDict()
 	for _, f := range files {
-		d, err := c.x.b.run_.o.Loader.VarsFile(f)
+		d, err := c.x.b.run.o.Loader.VarsFile(f)
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +89,7 @@ func (c *controller) varsDir(iv *includeVars) ([]string, error) {
 			return nil, fault.At(c.x.t.Place, "include_vars: files_matching").Because(err)
 		}
 	}
-	files := c.x.b.run_.o.Files
+	files := c.x.b.run.o.Files
 	var out []string
 	var walk func(dir string, level int) error
 	walk = func(dir string, level int) error {

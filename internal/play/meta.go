@@ -61,10 +61,10 @@ func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts 
 		}
 	case "reset_connection":
 		for _, h := range on {
-			b.run_.links.drop(h.name)
+			b.run.links.drop(h.name)
 		}
 	case "noop", "refresh_inventory":
-		b.run_.refreshInventory()
+		b.run.refreshInventory()
 	default:
 		err := fault.At(t.Place, "meta: %q is not known", word).WithHint("%s", fault.DidYouMean(word, metas))
 		return append(failed, b.failTask(in, t, on, err)...)

@@ -98,7 +98,7 @@ func (r *Run) play(ctx context.Context, p *playbook.Play) error {
 		if i > 0 {
 			r.o.Reporter.Report(report.Event{Type: report.PlayStart, Time: time.Now(), Name: v.name, Hosts: names(hosts), Check: r.o.Check})
 		}
-		b.run(ctx,
+		b.steps(ctx,
 			b.gatherFacts,
 			b.section(p.PreTasks), b.flushHandlers,
 			b.roles, b.section(p.Tasks), b.flushHandlers,
@@ -120,9 +120,9 @@ func (r *Run) play(ctx context.Context, p *playbook.Play) error {
 	return nil
 }
 
-// run takes the batch through the steps. Hosts drop out as they fail; with
+// steps takes the batch through the steps. Hosts drop out as they fail; with
 // force_handlers the failed ones still flush.
-func (b *batch) run(ctx context.Context, steps ...func(context.Context)) {
+func (b *batch) steps(ctx context.Context, steps ...func(context.Context)) {
 	for _, step := range steps {
 		if ctx.Err() != nil || b.ended.Load() || b.stopped.Load() {
 			break

@@ -15,10 +15,10 @@ import (
 func (v *playRun) prompt(context.Context) (*jinja.Dict, error) {
 	out := jinja.NewDict()
 	for _, p := range v.play.VarsPrompt {
-		if _, given := v.run_.extra().Get(p.Name); given {
+		if _, given := v.run.extra().Get(p.Name); given {
 			continue
 		}
-		if v.run_.o.Ask == nil {
+		if v.run.o.Ask == nil {
 			if p.Default == nil {
 				return nil, fault.At(p.Place, "vars_prompt %s: there is no terminal to ask on", p.Name).WithHint("give it with -e %s=VALUE", p.Name)
 			}
@@ -43,12 +43,12 @@ func (v *playRun) ask(question string, p playbook.VarsPrompt) (any, error) {
 		question += " [" + jinja.Str(p.Default) + "]"
 	}
 	for {
-		answer, err := v.run_.o.Ask(question+": ", p.Private)
+		answer, err := v.run.o.Ask(question+": ", p.Private)
 		if err != nil {
 			return nil, err
 		}
 		if p.Confirm {
-			again, err := v.run_.o.Ask("confirm "+question+": ", p.Private)
+			again, err := v.run.o.Ask("confirm "+question+": ", p.Private)
 			if err != nil {
 				return nil, err
 			}
@@ -92,11 +92,11 @@ func (v *playRun) firstFile(ctx context.Context, choices []any) (vars.Layer, []s
 		}
 		name := r
 		for _, p := range []string{document.Join(v.dir(), "vars", name), document.Join(v.dir(), name)} {
-			if _, err := v.run_.o.Files.Stat(p); err != nil {
+			if _, err := v.run.o.Files.Stat(p); err != nil {
 				tried = append(tried, p)
 				continue
 			}
-			d, err := v.run_.o.Loader.VarsFile(p)
+			d, err := v.run.o.Loader.VarsFile(p)
 			if err != nil {
 				return vars.Layer{}, nil, err
 			}
@@ -112,7 +112,7 @@ func (v *playRun) renderFileName(ctx context.Context, c any) (string, error) {
 	if !jinja.IsTemplated(c) {
 		return jinja.Str(c), nil
 	}
-	b := &batch{run_: v.run_, view: v, play: v.play, hosts: v.hosts}
+	b := &batch{run: v.run, view: v, play: v.play, hosts: v.hosts}
 	return b.scopeFor(v.hosts[0], b.root(), nil).RenderString(ctx, c)
 }
 

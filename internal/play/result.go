@@ -227,7 +227,7 @@ func (x *execution) remember(ctx context.Context, out *outcome) {
 	for _, n := range x.t.Notify {
 		v, err := x.scope.Render(ctx, n)
 		if err != nil {
-			x.b.run_.warn("%s: notify: %v", x.t.Place, err)
+			x.b.run.warn("%s: notify: %v", x.t.Place, err)
 			continue
 		}
 		if l, ok := v.(*jinja.List); ok {

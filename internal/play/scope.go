@@ -18,7 +18,7 @@ import (
 // scopeFor builds what a task sees on a host, strongest layer first: Ansible's
 // order of precedence.
 func (b *batch) scopeFor(h *host, in inherited, t *playbook.Task) *template.Scope {
-	return b.run_.o.Templates.Scope(b.stack(h, in, t), b.filesFor(in, t))
+	return b.run.o.Templates.Scope(b.stack(h, in, t), b.filesFor(in, t))
 }
 
 func (b *batch) stack(h *host, in inherited, t *playbook.Task) vars.Stack {
@@ -26,8 +26,8 @@ func (b *batch) stack(h *host, in inherited, t *playbook.Task) vars.Stack {
 	st := make(vars.Stack, 0, 16+len(in.params)+len(in.blocks)+2*len(roleVars)+len(h.layers()))
 	st = append(st,
 		vars.Layer{Name: "magic variables of the task", Source: vars.Magic[taskView]{Table: taskMagic, Of: taskView{b, in, t}}},
-		b.run_.magicOf(h), b.run_.magic(),
-		vars.Layer{Name: "extra vars", Source: vars.Dict(b.run_.extra())})
+		b.run.magicOf(h), b.run.magic(),
+		vars.Layer{Name: "extra vars", Source: vars.Dict(b.run.extra())})
 	st = append(st, in.params...)
 	st = append(st,
 		vars.Layer{Name: "set_fact and register", Source: &h.set},
@@ -48,11 +48,11 @@ func (b *batch) stack(h *host, in inherited, t *playbook.Task) vars.Stack {
 // host, so nothing that belongs to one.
 func (b *batch) scopeOfNames(in inherited) *template.Scope {
 	roleVars, defaults := b.roleLayers(in)
-	st := vars.Stack{b.run_.magic(), {Name: "extra vars", Source: vars.Dict(b.run_.extra())}}
+	st := vars.Stack{b.run.magic(), {Name: "extra vars", Source: vars.Dict(b.run.extra())}}
 	for _, ls := range [][]vars.Layer{in.params, in.blocks, roleVars, b.view.layers, defaults} {
 		st = append(st, ls...)
 	}
-	return b.run_.o.Templates.Scope(st, b.filesFor(in, nil))
+	return b.run.o.Templates.Scope(st, b.filesFor(in, nil))
 }
 
 // hostView is hostvars[name]: a host's own variables, without those of the
@@ -71,20 +71,20 @@ func (r *Run) hostView(name string) (any, bool) {
 	}
 	st = append(st, h.layers()...)
 	st = append(st, connectionDefaults(h))
-	s := r.o.Templates.Scope(st, taskFiles{run_: r})
+	s := r.o.Templates.Scope(st, taskFiles{run: r})
 	return vars.All{Stack: st, Render: s.Render}, true
 }
 
 // taskFiles finds the files that a task names: Ansible's search path.
 type taskFiles struct {
-	run_  *Run
+	run   *Run
 	roles []string // directories of the role and of the roles around it, innermost first
 	task  string   // directory of the task's file
 	play  string   // directory of the playbook
 }
 
 func (b *batch) filesFor(in inherited, t *playbook.Task) taskFiles {
-	f := taskFiles{run_: b.run_, task: in.dir, play: b.view.dir()}
+	f := taskFiles{run: b.run, task: in.dir, play: b.view.dir()}
 	if t != nil && t.Dir != "" {
 		f.task = t.Dir
 	}
@@ -128,16 +128,16 @@ func absolutes(ps []string) []string {
 }
 
 // ReadFile reads a file of the controller or of the content in the binary.
-func (f taskFiles) ReadFile(p string) ([]byte, error) { return f.run_.o.Files.ReadFile(p) }
+func (f taskFiles) ReadFile(p string) ([]byte, error) { return f.run.o.Files.ReadFile(p) }
 
 // Glob lists the files that match.
-func (f taskFiles) Glob(pattern string) ([]string, error) { return f.run_.o.Files.Glob(pattern) }
+func (f taskFiles) Glob(pattern string) ([]string, error) { return f.run.o.Files.Glob(pattern) }
 
 // Find gives the first existing file among DIR/kind/name and DIR/name for each
 // directory of the search path.
 func (f taskFiles) Find(_ context.Context, kind, name string) (string, error) {
 	if strings.HasPrefix(name, "~/") || path.IsAbs(name) || strings.HasPrefix(name, document.Builtin) {
-		if _, err := f.run_.o.Files.Stat(name); err != nil {
+		if _, err := f.run.o.Files.Stat(name); err != nil {
 			return "", fault.New("%s does not exist on the controller", name)
 		}
 		return name, nil
@@ -145,7 +145,7 @@ func (f taskFiles) Find(_ context.Context, kind, name string) (string, error) {
 	var tried []string
 	for _, d := range f.dirs() {
 		for _, p := range []string{document.Join(d, kind, name), document.Join(d, name)} {
-			if _, err := f.run_.o.Files.Stat(p); err == nil {
+			if _, err := f.run.o.Files.Stat(p); err == nil {
 				return absolute(p), nil
 			} else if !document.Missing(err) && !errors.Is(err, context.Canceled) {
 				tried = append(tried, p+" ("+err.Error()+")")

@@ -69,7 +69,7 @@ func (b *batch) judge(ctx context.Context, in inherited, t *playbook.Task, hosts
 	if err == nil && fatal {
 		if !in.rescuable {
 			b.stopped.Store(true)
-			b.run_.aborted.Store(true)
+			b.run.aborted.Store(true)
 		}
 		return hosts
 	}
@@ -82,7 +82,7 @@ func (b *batch) judge(ctx context.Context, in inherited, t *playbook.Task, hosts
 	}
 	if !in.rescuable && !b.tolerable(failed) {
 		b.stopped.Store(true)
-		b.run_.aborted.Store(true)
+		b.run.aborted.Store(true)
 		return hosts
 	}
 	return failed
@@ -140,8 +140,8 @@ func (b *batch) throttle(ctx context.Context, in inherited, t *playbook.Task, h 
 // runOne runs the task on one host: it waits for a free fork and never panics
 // past this point.
 func (b *batch) runOne(ctx context.Context, in inherited, t *playbook.Task, h *host) *outcome {
-	b.run_.slots <- struct{}{}
-	defer func() { <-b.run_.slots }()
+	b.run.slots <- struct{}{}
+	defer func() { <-b.run.slots }()
 	b.emit(report.Event{Type: report.HostStart, Host: h.name})
 	x := &execution{b: b, in: in, t: t, h: h, scope: b.scopeFor(h, in, t)}
 	out := x.run(ctx)
@@ -153,24 +153,24 @@ func (b *batch) runOne(ctx context.Context, in inherited, t *playbook.Task, h *h
 // wanted applies tags and --start-at-task.
 func (b *batch) wanted(ctx context.Context, s *template.Scope, in inherited, name string) bool {
 	if !in.handler {
-		o := b.run_.o
+		o := b.run.o
 		if len(o.Tags) > 0 || len(o.SkipTags) > 0 || len(in.base.Tags) > 0 {
 			if !playbook.Tagged(b.renderTags(ctx, s, in.base.Tags), o.Tags, o.SkipTags) {
 				return false
 			}
 		}
 	}
-	if !b.run_.started.Load() {
+	if !b.run.started.Load() {
 		short := name
 		if in.base.Name != nil {
 			short = jinja.Str(in.base.Name)
 		}
-		m1, _ := path.Match(b.run_.o.StartAt, name)
-		m2, _ := path.Match(b.run_.o.StartAt, short)
-		if !m1 && !m2 && b.run_.o.StartAt != name && b.run_.o.StartAt != short {
+		m1, _ := path.Match(b.run.o.StartAt, name)
+		m2, _ := path.Match(b.run.o.StartAt, short)
+		if !m1 && !m2 && b.run.o.StartAt != name && b.run.o.StartAt != short {
 			return false
 		}
-		b.run_.started.Store(true)
+		b.run.started.Store(true)
 	}
 	return true
 }
