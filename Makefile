@@ -47,12 +47,17 @@ fmt:
 clean:
 	rm -rf bin dist $(EMBED)/worker-*
 
-.PHONY: demo bench
+.PHONY: demo lab-test bench
 
 # Three lab hosts from nothing to a converged state, and proof that a second run
 # changes nothing. Needs root.
 demo: build
 	lab/demo
+
+# The same hosts, every module that needs a real machine, and what goes wrong on
+# them. Needs root, and takes the lab for itself.
+lab-test: build
+	go test -tags lab -ldflags "-X mageprov/internal/remote.built=make" ./lab -count=1 -timeout 20m
 
 # Ratios against ansible-core over the same sshd; needs ansible-core, sshd, root.
 bench:
