@@ -18,6 +18,7 @@ type Gather func(ctx context.Context, names []string) (*jinja.Dict, error)
 type Facts struct {
 	mu     sync.Mutex
 	known  jinja.Dict
+	plain  map[string]bool // given without the prefix, so injected without it: getent_passwd
 	asked  map[string]bool
 	all    bool
 	gather Gather
@@ -34,6 +35,14 @@ func (f *Facts) SetGather(g Gather) {
 func (f *Facts) Merge(d *jinja.Dict) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	for k := range d.All() {
+		if s, ok := k.(string); ok && !strings.HasPrefix(s, "ansible_") {
+			if f.plain == nil {
+				f.plain = map[string]bool{}
+			}
+			f.plain[s] = true
+		}
+	}
 	f.merge(d)
 }
 
@@ -50,7 +59,7 @@ func (f *Facts) merge(d *jinja.Dict) {
 func (f *Facts) Clear() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.known, f.asked, f.all = jinja.Dict{}, nil, false
+	f.known, f.plain, f.asked, f.all = jinja.Dict{}, nil, nil, false
 }
 
 // factName strips the prefix; ansible_local is the fact "local".
@@ -121,10 +130,17 @@ func (f *Facts) Keys(ctx context.Context) ([]any, error) {
 	return append([]any(nil), f.known.Keys()...), nil
 }
 
-// Lookup is the Source of injected facts: ansible_X.
+// Lookup is the Source of injected facts: ansible_X, and the plain names that
+// modules gave.
 func (f *Facts) Lookup(ctx context.Context, name string) (any, bool, error) {
 	if !strings.HasPrefix(name, "ansible_") {
-		return nil, false, nil
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if !f.plain[name] {
+			return nil, false, nil
+		}
+		v, ok := f.known.Get(name)
+		return v, ok, nil
 	}
 	return f.Get(ctx, factName(name))
 }
@@ -134,8 +150,10 @@ func (f *Facts) Names() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	names := keyNames(f.known.Keys())
-	for i := range names {
-		names[i] = "ansible_" + names[i]
+	for i, n := range names {
+		if !f.plain[n] {
+			names[i] = "ansible_" + n
+		}
 	}
 	return names
 }
