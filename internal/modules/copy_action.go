@@ -115,11 +115,11 @@ func onNode(ctx context.Context, c module.Controller, args module.Args, basename
 		if err != nil || res.Failed {
 			return false, err
 		}
-		st, _ := res.Return["stat"].(map[string]any)
-		if st["checksum"] == sum {
+		st := res.Return["stat"]
+		if returned(st, "checksum") == sum {
 			return true, nil
 		}
-		if st["isdir"] != true {
+		if returned(st, "isdir") != true {
 			return false, nil
 		}
 	}

@@ -38,21 +38,21 @@ func fetchAction(ctx context.Context, c module.Controller, args module.Args) (*m
 	if err != nil || res.Failed {
 		return res, err
 	}
-	st, _ := res.Return["stat"].(map[string]any)
+	st := res.Return["stat"]
 	out := &module.Result{Return: map[string]any{"file": f.Src}}
 	switch {
-	case st["exists"] != true:
+	case returned(st, "exists") != true:
 		out.Msg = "the remote file does not exist, not transferring, ignored"
 		out.Failed = f.FailOnMissing && !c.Check() // a task that did not run may bring it
 		out.Skipped = f.FailOnMissing && c.Check()
 		out.Return["msg"] = out.Msg
 		return out, nil
-	case st["isdir"] == true:
+	case returned(st, "isdir") == true:
 		return nil, fault.New("remote file is a directory, fetch cannot work on directories")
-	case st["readable"] != true:
+	case returned(st, "readable") != true:
 		return nil, fault.New("file is not readable: %s", f.Src)
 	}
-	sum, _ := st["checksum"].(string)
+	sum, _ := returned(st, "checksum").(string)
 	dest, err := f.destination(c.Host())
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func unarchiveAction(ctx context.Context, c module.Controller, args module.Args)
 		if err != nil || res.Failed {
 			return res, err
 		}
-		if st, _ := res.Return["stat"].(map[string]any); st["exists"] == true {
+		if returned(res.Return["stat"], "exists") == true {
 			return &module.Result{Skipped: true, Msg: "skipped, since " + u.Creates + " exists", Return: map[string]any{}}, nil
 		}
 	}
