@@ -110,6 +110,7 @@ func run(t *testing.T, command string, args ...string) report {
 func events(t *testing.T, o outcome) []event {
 	t.Helper()
 	var all []event
+	task := "" // a result has a name only where it is not of the last task_start
 	for _, line := range strings.Split(strings.TrimSpace(o.out), "\n") {
 		if line == "" {
 			continue
@@ -117,6 +118,12 @@ func events(t *testing.T, o outcome) []event {
 		var e event
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatalf("not JSON: %v: %s\n%s", err, line, o.err)
+		}
+		switch {
+		case e.Event == "task_start":
+			task = e.Name
+		case e.Name == "":
+			e.Name = task
 		}
 		all = append(all, e)
 	}

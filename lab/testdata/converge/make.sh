@@ -1,0 +1,3 @@
+#!/bin/sh
+echo "made $1"
+echo "$2" >"$1"
