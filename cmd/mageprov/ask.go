@@ -76,17 +76,28 @@ func (w *workshop) asker() func(string, bool) (string, error) {
 	return w.ask
 }
 
+// askHostKey asks until the answer is yes or no: a password typed ahead must
+// not count as either.
 func (w *workshop) askHostKey(question string) (bool, error) {
-	answer, err := w.ask(question, false)
-	if err != nil {
-		return false, err
+	prompt := question + " (yes/no) "
+	for {
+		answer, err := w.ask(prompt, false)
+		if err != nil {
+			return false, err
+		}
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "yes":
+			return true, nil
+		case "no":
+			return false, nil
+		}
+		prompt = "please answer yes or no: "
 	}
-	return strings.EqualFold(answer, "yes"), nil
 }
 
 func (w *workshop) passphrase(keyFile string) (string, error) {
 	if !w.interactive() {
-		return "", fault.New("the key %s has a passphrase and there is no terminal to ask on", keyFile).WithHint("load it into ssh-agent")
+		return "", fault.New("no terminal to ask on") // the caller names the key and the way out
 	}
 	return w.askSecret("passphrase of " + keyFile + ": ")
 }

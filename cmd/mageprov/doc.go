@@ -16,7 +16,7 @@ func newDoc(s streams) *cobra.Command {
 		Use:     "doc [MODULE]",
 		Short:   "Print the page of a module, or list all modules",
 		Example: "  mageprov doc\n  mageprov doc lineinfile",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return listModules(s)

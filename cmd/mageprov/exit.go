@@ -79,6 +79,16 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 	return e.WithHint("%s", fault.DidYouMean(args[0], known))
 }
 
+// atMost refuses arguments that a command does not take.
+func atMost(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return fault.New("%s has no use for %q", c.CommandPath(), args[n]).WithHint("%s --help shows what it takes", c.CommandPath())
+	}
+}
+
 // flagError names the nearest flag.
 func flagError(c *cobra.Command, err error) error {
 	text, _, _ := strings.Cut(err.Error(), ": strconv.")

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mageprov/internal/fault"
+	"mageprov/internal/inventory"
 )
 
 func newInventory(s streams) *cobra.Command {
@@ -14,7 +15,7 @@ func newInventory(s streams) *cobra.Command {
 		Use:     "inventory -i INVENTORY --graph | --list | --host HOST",
 		Short:   "Show hosts, groups and their variables",
 		Example: "  mageprov inventory -i inventory/prod --graph\n  mageprov inventory -i inventory/prod --host gpu1",
-		Args:    cobra.NoArgs,
+		Args:    atMost(0),
 		RunE: func(*cobra.Command, []string) error {
 			w, err := newWorkshop(s, f)
 			if err != nil {
@@ -26,7 +27,7 @@ func newInventory(s streams) *cobra.Command {
 			case list:
 				return w.inventory.PrintList(s.out, f.limit)
 			case graph:
-				return w.inventory.PrintGraph(s.out, group, withVars)
+				return w.inventory.PrintGraph(s.out, inventory.GraphOptions{Root: group, Vars: withVars, Limit: f.limit})
 			}
 			return fault.New("nothing to show").WithHint("--graph, --list or --host HOST")
 		},

@@ -39,7 +39,7 @@ func labUp(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Build what is missing, boot the hosts and wait until they answer",
-		Args:  cobra.NoArgs,
+		Args:  atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			l, err := labOf(s)
 			if err != nil {
@@ -60,7 +60,7 @@ func labDown(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "down",
 		Short: "End all hosts and forget their state",
-		Args:  cobra.NoArgs,
+		Args:  atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			l, err := labOf(s)
 			if err != nil {
@@ -77,7 +77,7 @@ func labStatus(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "List the hosts and whether they answer",
-		Args:  cobra.NoArgs,
+		Args:  atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
 			l, err := labOf(s)
 			if err != nil {

@@ -40,6 +40,10 @@ func lint(s streams, paths, rolesPath []string) error {
 	count := 0
 	var broken *multierror.Error
 	for _, p := range paths {
+		if dir, err := files.Stat(p); err == nil && dir {
+			broken = multierror.Append(broken, notPlaybook(p))
+			continue
+		}
 		b, err := l.Playbook(p)
 		if err != nil {
 			broken = multierror.Append(broken, err)

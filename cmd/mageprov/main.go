@@ -72,5 +72,11 @@ func newRoot(s streams) *cobra.Command {
 		newVersion(s),
 	)
 	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // cobra's own answers a shell it does not know with help and 0
+			c.Args = noSuchCommand
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		}
+	}
 	return root
 }

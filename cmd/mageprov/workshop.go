@@ -76,7 +76,7 @@ func (w *workshop) playbooks(paths []string) ([]*playbook.Playbook, error) {
 	var books []*playbook.Playbook
 	for _, p := range paths {
 		if dir, err := w.files.Stat(p); err == nil && dir {
-			all = multierror.Append(all, fault.New("%s is a directory, not a playbook", p))
+			all = multierror.Append(all, notPlaybook(p))
 			continue
 		}
 		b, err := w.loader.Playbook(p)
@@ -87,6 +87,11 @@ func (w *workshop) playbooks(paths []string) ([]*playbook.Playbook, error) {
 		books = append(books, b)
 	}
 	return books, all.ErrorOrNil()
+}
+
+// notPlaybook is the error for a directory in a playbook's place.
+func notPlaybook(dir string) error {
+	return fault.New("%s is a directory, not a playbook", dir).WithHint("name a file; roles are read with the playbook that uses them")
 }
 
 // run prepares the engine.
@@ -183,6 +188,10 @@ func (w *workshop) aboutLab() {
 			w.warn("the lab is down; mageprov lab up boots it")
 			return
 		}
+		if !lab.Answers() {
+			w.warn("the lab is down, perhaps since this machine was restarted; mageprov lab up boots it")
+			return
+		}
 		w.warn((&lab.Lab{}).Banner())
 		return
 	}
@@ -198,7 +207,7 @@ func (w *workshop) match(pattern string) ([]string, error) {
 	}
 	allowed := map[string]bool{}
 	if w.flags.limit != "" {
-		limited, _, err := w.inventory.Match(w.flags.limit)
+		limited, _, err := w.inventory.Limit(w.flags.limit)
 		if err != nil {
 			return nil, err
 		}

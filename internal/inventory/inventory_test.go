@@ -59,8 +59,8 @@ func TestAnswers(t *testing.T) {
 				}
 			}
 			compare("list.json", func(w *bytes.Buffer) error { return inv.PrintList(w, "") })
-			compare("graph.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, "", false) })
-			compare("graph-vars.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, "", true) })
+			compare("graph.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, GraphOptions{}) })
+			compare("graph-vars.txt", func(w *bytes.Buffer) error { return inv.PrintGraph(w, GraphOptions{Vars: true}) })
 		})
 	}
 }
@@ -93,18 +93,19 @@ func names(hosts []*Host) string {
 }
 
 func TestUnknownNames(t *testing.T) {
-	inv := mustLoad(t, memory{"i": "[web]\nweb1\n"}, "i")
+	inv := mustLoad(t, memory{"i": "[web]\nweb1\nweb2\n[db]\nold\n"}, "i")
 	var b bytes.Buffer
 	for want, err := range map[string]error{
 		"did you mean web1?": inv.PrintHost(&b, "wbe1"),
-		"did you mean web?":  inv.PrintGraph(&b, "wbe", false),
+		"did you mean web?":  inv.PrintGraph(&b, GraphOptions{Root: "wbe"}),
 		"mageprov inventory --graph shows hosts and groups": inv.PrintHost(&b, "database"),
+		"did you mean web2?": inv.PrintList(&b, "wbe2"),
 	} {
 		if got := fault.HintOf(err); got != want {
 			t.Errorf("%v: hint %q, want %q", err, got, want)
 		}
 	}
-	if err := inv.PrintGraph(&b, "web", false); err != nil || b.String() != "@web:\n  |--web1\n" {
+	if err := inv.PrintGraph(&b, GraphOptions{Limit: "web1"}); err != nil || b.String() != "@all:\n  |--@web:\n  |  |--web1\n" {
 		t.Errorf("%q %v", b.String(), err)
 	}
 }

@@ -3,6 +3,7 @@ package inventory
 import (
 	"bufio"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 
@@ -14,17 +15,9 @@ import (
 // PrintList writes the inventory as `ansible-inventory --list` does: the hosts
 // that match limit, "" for all.
 func (inv *Inventory) PrintList(w io.Writer, limit string) error {
-	shown := func(string) bool { return true }
-	if limit != "" {
-		hosts, _, err := inv.Match(limit)
-		if err != nil {
-			return err
-		}
-		in := map[string]bool{}
-		for _, h := range hosts {
-			in[h.Name] = true
-		}
-		shown = func(name string) bool { return in[name] }
+	shown, err := inv.within(limit)
+	if err != nil {
+		return err
 	}
 	hostvars, out := jinja.NewDict(), jinja.NewDict()
 	out.Set("_meta", jinja.NewDict("hostvars", hostvars))
@@ -60,6 +53,34 @@ func (inv *Inventory) PrintList(w io.Writer, limit string) error {
 	return writeJSON(w, out)
 }
 
+// within says which hosts match limit; "" is all of them.
+func (inv *Inventory) within(limit string) (func(host string) bool, error) {
+	if limit == "" {
+		return func(string) bool { return true }, nil
+	}
+	hosts, _, err := inv.Limit(limit)
+	if err != nil {
+		return nil, err
+	}
+	in := map[string]bool{}
+	for _, h := range hosts {
+		in[h.Name] = true
+	}
+	return func(name string) bool { return in[name] }, nil
+}
+
+// Limit gives the hosts that a --limit leaves; none is an error.
+func (inv *Inventory) Limit(limit string) (hosts []*Host, warnings []string, err error) {
+	hosts, warnings, err = inv.Match(limit)
+	if err != nil {
+		return nil, nil, fault.Wrap(err, "reading --limit %q", limit)
+	}
+	if len(hosts) > 0 {
+		return hosts, warnings, nil
+	}
+	return nil, nil, inv.hint(fault.New("--limit %q matches no host of the inventory", limit), limit)
+}
+
 // PrintHost writes the variables of one host as `ansible-inventory --host` does.
 func (inv *Inventory) PrintHost(w io.Writer, host string) error {
 	if !inv.Has(host) {
@@ -70,10 +91,14 @@ func (inv *Inventory) PrintHost(w io.Writer, host string) error {
 
 // unknown is the error for a name that is neither host nor group.
 func (inv *Inventory) unknown(what, name string) error {
+	return inv.hint(fault.New("%s %s is not in the inventory", what, name), name)
+}
+
+// hint names the host or group that name may be a slip of the pen for.
+func (inv *Inventory) hint(e *fault.Error, name string) error {
 	m := matcher{inv: inv}
 	inv.mu.RLock()
 	defer inv.mu.RUnlock()
-	e := fault.New("%s %s is not in the inventory", what, name)
 	if near := strings.Trim(m.near(name), " ()"); near != "" {
 		return e.WithHint("%s", near)
 	}
@@ -119,29 +144,41 @@ func raw(v any) any {
 	return v
 }
 
-// PrintGraph draws the groups below root ("" for all) and their hosts as
-// `ansible-inventory --graph` does, on demand with variables.
-func (inv *Inventory) PrintGraph(w io.Writer, root string, vars bool) error {
-	if root == "" {
-		root = allName
+// GraphOptions say what PrintGraph draws.
+type GraphOptions struct {
+	Root  string // group to begin at; "" is all
+	Vars  bool   // variables, too
+	Limit string // only hosts that match; groups without any are left out
+}
+
+// PrintGraph draws groups and hosts as `ansible-inventory --graph` does.
+func (inv *Inventory) PrintGraph(w io.Writer, o GraphOptions) error {
+	if o.Root == "" {
+		o.Root = allName
 	}
 	inv.mu.RLock()
-	g := inv.groups[root]
+	g := inv.groups[o.Root]
 	inv.mu.RUnlock()
 	if g == nil {
-		return inv.unknown("group", root)
+		return inv.unknown("group", o.Root)
+	}
+	shown, err := inv.within(o.Limit)
+	if err != nil {
+		return err
 	}
 	b := bufio.NewWriter(w)
-	p := &grapher{inv: inv, w: b, vars: vars}
-	b.WriteString("@" + root + ":\n")
+	p := &grapher{inv: inv, w: b, vars: o.Vars, limited: o.Limit != "", shown: shown}
+	b.WriteString("@" + o.Root + ":\n")
 	p.group(g, 1)
 	return b.Flush()
 }
 
 type grapher struct {
-	inv  *Inventory
-	w    *bufio.Writer
-	vars bool
+	inv     *Inventory
+	w       *bufio.Writer
+	vars    bool
+	limited bool
+	shown   func(host string) bool
 }
 
 func (p *grapher) line(depth int, text string) {
@@ -154,11 +191,17 @@ func (p *grapher) group(g *Group, depth int) {
 	children, hosts := p.inv.childrenOf(g), append([]*Host(nil), g.hosts...)
 	p.inv.mu.RUnlock()
 	for _, c := range children {
+		if p.limited && !p.any(c) {
+			continue
+		}
 		p.line(depth, "@"+c.Name+":")
 		p.group(c, depth+1)
 	}
 	if g.Name != allName {
 		for _, h := range hosts {
+			if !p.shown(h.Name) {
+				continue
+			}
 			p.line(depth, h.Name)
 			if p.vars {
 				p.dict(depth+1, p.inv.Merged(h.Name))
@@ -168,6 +211,14 @@ func (p *grapher) group(g *Group, depth int) {
 	if p.vars {
 		p.dict(depth, p.inv.groupVars(g))
 	}
+}
+
+// any says whether a shown host is in g or below it.
+func (p *grapher) any(g *Group) bool {
+	p.inv.mu.RLock()
+	children, hosts := p.inv.childrenOf(g), append([]*Host(nil), g.hosts...)
+	p.inv.mu.RUnlock()
+	return slices.ContainsFunc(hosts, func(h *Host) bool { return p.shown(h.Name) }) || slices.ContainsFunc(children, p.any)
 }
 
 func (p *grapher) dict(depth int, d *jinja.Dict) {

@@ -141,6 +141,13 @@ func (l *Lab) Banner() string {
 	return "lab hosts: STAND-IN, " + real + " under the name of Ubuntu 24.04, in containers; no route out; packages from http://" + repoIP + ":" + repoPort
 }
 
+// Answers says whether the lab's network is there: it is gone after Down, and
+// after a restart of the machine.
+func Answers() bool {
+	_, err := os.Stat("/run/netns/" + switchNS)
+	return err == nil
+}
+
 // Down ends all hosts and removes their state; with all also the base tree,
 // the packages and the keys.
 func (l *Lab) Down(ctx context.Context, all bool) error {

@@ -78,5 +78,9 @@ func Unknown(p fault.Place, name string) error {
 		known = append(known, k)
 	}
 	sort.Strings(known)
-	return fault.At(p, "unknown module %q", name).WithHint("%s", fault.DidYouMean(name, known))
+	e := fault.At(p, "unknown module %q", name)
+	if hint := fault.DidYouMean(name, known); hint != "" {
+		return e.WithHint("%s", hint)
+	}
+	return e.WithHint("mageprov doc lists the modules")
 }

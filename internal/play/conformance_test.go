@@ -189,7 +189,7 @@ func normalise(text, dir string, onlySum bool) string {
 	for i := 0; i < len(lines); i++ {
 		l := strings.TrimRight(lines[i], " ")
 		switch {
-		case l == "" || strings.HasPrefix(l, "[WARNING]") || strings.HasPrefix(l, "[DEPRECATION"), strings.HasPrefix(l, "  hint:"),
+		case l == "" || strings.HasPrefix(l, "[WARNING]") || strings.HasPrefix(l, "[DEPRECATION"), strings.HasPrefix(l, "  hint:"), strings.HasPrefix(l, "  at: "),
 			strings.HasPrefix(l, "An exception occurred"), strings.HasPrefix(l, "  - "), strings.HasPrefix(l, "check: "):
 			continue
 		case strings.HasPrefix(l, "TASK [meta]") || strings.HasPrefix(l, "NO MORE HOSTS LEFT"):

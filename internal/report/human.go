@@ -58,6 +58,7 @@ type human struct {
 	banner   string
 	failedIn map[string]bool // hosts that have shown a failed item of the task
 	ignored  map[string]bool // hosts that have shown "...ignoring" for it
+	located  string          // place of the task that has been shown with a failure
 }
 
 // Report shows an event.
@@ -117,7 +118,7 @@ func (h *human) stars(text string) string {
 }
 
 func (h *human) taskStart(e Event) {
-	h.task, h.failedIn, h.ignored = e, map[string]bool{}, map[string]bool{}
+	h.task, h.failedIn, h.ignored, h.located = e, map[string]bool{}, map[string]bool{}, ""
 	head := "TASK"
 	if e.Handler {
 		head = "RUNNING HANDLER"

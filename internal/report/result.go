@@ -139,12 +139,24 @@ func (h *human) failure(e Event) {
 	if h.o.Live && !e.NoLog {
 		h.readable(e)
 	}
+	h.locate(e)
 	if e.Hint != "" {
 		h.line(styleWarning, "  hint: "+strings.ReplaceAll(e.Hint, "\n", "\n        "))
 	}
 	if e.Ignored {
 		h.ignored[e.Host] = true
 		h.line(styleSkipped, "...ignoring")
+	}
+}
+
+// locate says where a failed task stands, once: a hundred hosts may fail of it.
+func (h *human) locate(e Event) {
+	if e.Place == "" || e.Status != Failed || e.Ignored || e.Rescued || h.located == e.Place || h.o.Verbosity >= 2 {
+		return
+	}
+	h.located = e.Place
+	if !strings.HasPrefix(e.Msg, e.Place) {
+		h.line(plain, "  at: "+e.Place)
 	}
 }
 

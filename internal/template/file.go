@@ -44,7 +44,7 @@ func (s *Scope) RenderFile(ctx context.Context, path string, o module.TemplateOp
 	}
 	out, err := env.RenderText(ctx, text, n)
 	if err != nil {
-		return "", err
+		return "", n.suggest(err)
 	}
 	if o.NewlineSequence != "" && o.NewlineSequence != "\n" {
 		out = strings.ReplaceAll(out, "\n", unescapeNewline(o.NewlineSequence))

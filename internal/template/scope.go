@@ -147,6 +147,24 @@ func (s *Scope) enter(name string, p fault.Place) error {
 
 func (s *Scope) leave() { *s.busy = (*s.busy)[:len(*s.busy)-1] }
 
+// Suggest gives the hint for a variable that is not defined: the one that name
+// may be a slip of the pen for, or "".
+func (s *Scope) Suggest(name string) string {
+	if near := fault.Nearest(name, s.names()); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
+}
+
+// suggest adds that hint to an error.
+func (s *Scope) suggest(err error) error {
+	u, ok := jinja.AsUndefined(err)
+	if !ok || u.Name == "" || fault.HintOf(err) != "" {
+		return err
+	}
+	return &fault.Error{Err: err, Hint: s.Suggest(u.Name)}
+}
+
 // names lists all variables in view, sorted.
 func (s *Scope) names() []string {
 	var all []string
