@@ -3,10 +3,12 @@ package play
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
 	"mageprov/internal/report"
@@ -23,6 +25,7 @@ type batch struct {
 
 	mu       sync.Mutex
 	handlers []*handler
+	adopted  map[string]bool     // roles whose handlers are listed, by path
 	ran      map[string]bool     // roles that ran, by path and parameters
 	public   []*playbook.RoleUse // whose defaults and vars the whole play sees
 	lost     map[*host]bool      // failed in this batch
@@ -33,36 +36,67 @@ type batch struct {
 	free          bool // strategy: free or host_pinned
 	first         bool
 	ended         atomic.Bool // meta: end_play, end_batch
+	last          atomic.Bool // meta: end_play: later batches do not start
 	stopped       atomic.Bool // broken off: any_errors_fatal, max_fail_percentage
 	forceHandlers bool
 	maxFail       float64 // percent; negative: none
 }
 
-func (v *playRun) batch(hosts []*host, first bool) *batch {
+func (v *playRun) batch(ctx context.Context, hosts []*host, first bool) (*batch, error) {
 	b := &batch{run: v.run, view: v, play: v.play, hosts: hosts, first: first,
-		ran: map[string]bool{}, lost: map[*host]bool{}, maxFail: -1, forceHandlers: v.run.o.ForceHandlers}
-	ctx := context.Background()
-	if s, _ := v.run.renderPlay(ctx, v.play.Strategy); s != nil {
-		name := jinja.Str(s)
-		b.free = name == "free" || name == "host_pinned" || name == "ansible.builtin.free" || name == "ansible.builtin.host_pinned"
-	}
-	if f, _ := v.run.renderPlay(ctx, v.play.ForceHandlers); f != nil {
-		b.forceHandlers = jinja.Truth(f)
-	}
-	if m, _ := v.run.renderPlay(ctx, v.play.MaxFailPercentage); m != nil {
-		if n, err := portion(m, 100); err == nil {
-			b.maxFail = float64(n)
-		}
+		adopted: map[string]bool{}, ran: map[string]bool{}, lost: map[*host]bool{}}
+	if err := b.settings(ctx); err != nil {
+		return nil, err
 	}
 	b.collectHandlers()
-	return b
+	return b, nil
+}
+
+// settings renders the keywords that steer the play as a whole.
+func (b *batch) settings(ctx context.Context) error {
+	keyword := func(name string, v any, read func(v any) error) error {
+		v, err := b.run.renderPlay(ctx, v)
+		if err == nil && v != nil {
+			err = read(v)
+		}
+		if err != nil {
+			return fault.At(b.play.Place, "%s", name).Because(err)
+		}
+		return nil
+	}
+	b.forceHandlers, b.maxFail = b.run.o.ForceHandlers, -1
+	if err := keyword("strategy", b.play.Strategy, b.setStrategy); err != nil {
+		return err
+	}
+	if err := keyword("force_handlers", b.play.ForceHandlers, func(v any) (err error) {
+		b.forceHandlers, err = truth(v)
+		return err
+	}); err != nil {
+		return err
+	}
+	return keyword("max_fail_percentage", b.play.MaxFailPercentage, func(v any) (err error) {
+		b.maxFail, err = percentage(jinja.Str(v))
+		return err
+	})
+}
+
+// strategies are those of Ansible; debug is linear with a debugger, which only
+// a terminal would have.
+var strategies = []string{"linear", "free", "host_pinned", "debug"}
+
+func (b *batch) setStrategy(v any) error {
+	name := strings.TrimPrefix(jinja.Str(v), "ansible.builtin.")
+	if !slices.Contains(strategies, name) {
+		return fault.New("%q is not known", name).WithHint("%s", fault.DidYouMean(name, strategies))
+	}
+	b.free = name == "free" || name == "host_pinned"
+	return nil
 }
 
 // root is what every task of the play inherits.
 func (b *batch) root() inherited {
 	in := inherited{dir: b.view.dir()}
-	login := b.run.o.Connection
-	if login.Become {
+	if b.run.o.Connection.Become {
 		in.base.Become = true
 	}
 	in = in.with(&b.play.Base)
@@ -89,25 +123,23 @@ func (b *batch) runList(ctx context.Context, in inherited, nodes []playbook.Node
 	if len(nodes) == 0 {
 		return
 	}
-	for _, h := range b.spread(ctx, in, nodes, b.active()) {
-		b.lose(h)
-	}
+	b.spread(b.active(), func(hosts []*host) []*host { return b.runNodes(ctx, in, nodes, hosts) })
 }
 
-// spread runs nodes in lockstep (linear), or each host at its own pace (free).
-func (b *batch) spread(ctx context.Context, in inherited, nodes []playbook.Node, hosts []*host) []*host {
-	if !b.free || len(hosts) < 2 {
-		return b.runNodes(ctx, in, nodes, hosts)
+// spread calls run for all hosts in lockstep (linear), or for each at its own
+// pace (free), and takes those that run gives back out of the run.
+func (b *batch) spread(hosts []*host, run func(hosts []*host) (failed []*host)) {
+	if !b.free {
+		for _, h := range run(hosts) {
+			b.lose(h)
+		}
+		return
 	}
-	var mu sync.Mutex
-	var failed []*host
 	b.each(hosts, func(h *host) {
-		f := b.runNodes(ctx, in, nodes, []*host{h})
-		mu.Lock()
-		failed = append(failed, f...)
-		mu.Unlock()
+		for _, f := range run([]*host{h}) {
+			b.lose(f)
+		}
 	})
-	return failed
 }
 
 // each calls f for every host, all at once; forks are counted where work is done.

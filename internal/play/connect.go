@@ -6,7 +6,6 @@ import (
 	"os/user"
 	"strings"
 	"sync"
-	"time"
 
 	"mageprov/internal/connection"
 	"mageprov/internal/fault"
@@ -256,7 +255,11 @@ func (x *execution) reach(ctx context.Context, s *template.Scope) (connection.Ta
 	if err := sshArguments(&t, args); err != nil {
 		return t, fault.Wrap(err, "ssh arguments of %s", h.name)
 	}
-	if v, verr := variable(ctx, vs, "ansible_host_key_checking", "ansible_ssh_host_key_checking"); verr == nil && v != nil && !jinja.Truth(v) {
+	checking, err := variable(ctx, vs, "ansible_host_key_checking", "ansible_ssh_host_key_checking")
+	if err != nil {
+		return t, err
+	}
+	if checking != nil && !jinja.Truth(checking) {
 		x.b.run.warn("ansible_host_key_checking: false is read as --host-key=accept-new: an unknown key is stored, a changed one is still refused")
 		t.HostKey = connection.HostKeyAcceptNew
 	}
@@ -343,5 +346,3 @@ func expandHome(p string) string {
 	}
 	return p
 }
-
-var _ = time.Second

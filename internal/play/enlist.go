@@ -19,7 +19,7 @@ func (x *execution) enlist(res *module.Result) error {
 		groups, _ := d.Get("groups")
 		vars, _ := d.Get("host_vars")
 		hostVars, _ := vars.(*jinja.Dict)
-		changed, err := inv.AddHost(jinja.Str(name), texts(groups), hostVars)
+		changed, err := inv.AddHost(jinja.Str(name), words(groups), hostVars)
 		if err != nil {
 			return err
 		}
@@ -29,7 +29,7 @@ func (x *execution) enlist(res *module.Result) error {
 		if !ok {
 			return nil
 		}
-		changed, err := inv.AddToGroup(x.h.name, group, texts(jinja.FromGo(res.Return["parent_groups"])))
+		changed, err := inv.AddToGroup(x.h.name, group, words(jinja.FromGo(res.Return["parent_groups"])))
 		if err != nil {
 			return err
 		}
@@ -39,17 +39,4 @@ func (x *execution) enlist(res *module.Result) error {
 	}
 	x.b.run.refreshInventory()
 	return nil
-}
-
-// texts gives a list as strings.
-func texts(v any) []string {
-	l, ok := v.(*jinja.List)
-	if !ok {
-		return nil
-	}
-	out := make([]string, len(l.Items))
-	for i, it := range l.Items {
-		out[i] = jinja.Str(it)
-	}
-	return out
 }

@@ -3,6 +3,7 @@ package play
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,9 +52,8 @@ type outcome struct {
 	label    string
 	// parts are the items of a dynamic include's loop.
 	parts []*outcome
-	// notify: the handlers to run, rendered
-	notify []string
-	facts  *jinja.Dict
+	// undefined is what the task failed of, if it was that
+	undefined *jinja.UndefinedError
 }
 
 // lost says that the host can take no further part.
@@ -63,7 +63,8 @@ func (o *outcome) lost() bool {
 
 func failure(err error) *outcome {
 	msg := err.Error()
-	return &outcome{status: report.Failed, msg: msg, hint: fault.HintOf(err),
+	undefined, _ := jinja.AsUndefined(err)
+	return &outcome{status: report.Failed, msg: msg, hint: fault.HintOf(err), undefined: undefined,
 		result: jinja.NewDict("changed", false, "failed", true, "msg", msg)}
 }
 
@@ -153,13 +154,10 @@ func (x *execution) conditions(ctx context.Context, s *template.Scope) (ok bool,
 // settings renders the keywords that may depend on the item.
 func (x *execution) settings(ctx context.Context, s *template.Scope) (err error) {
 	o := x.b.run.o
+	// check_mode: false is for tasks that only read: it is the author's word that
+	// they do, as with Ansible.
 	if x.check, err = x.in.flag(ctx, s, x.in.base.CheckMode, o.Check); err != nil {
 		return err
-	}
-	if o.Check && x.in.base.CheckMode != nil && !x.check {
-		// check_mode: false is for tasks that only read; it is the author's word that
-		// they do, as with Ansible.
-		x.check = false
 	}
 	if x.diff, err = x.in.flag(ctx, s, x.in.base.Diff, o.Diff); err != nil {
 		return err
@@ -221,7 +219,7 @@ func (x *execution) retrySettings(ctx context.Context, s *template.Scope) (retri
 			return 0, 0, err
 		}
 		if retries, err = portion(v, 100); err != nil {
-			return 0, 0, fault.At(x.t.Place, "retries:").Because(err)
+			return 0, 0, fault.At(x.t.Place, "retries").Because(err)
 		}
 	}
 	if x.t.Delay != nil {
@@ -230,7 +228,7 @@ func (x *execution) retrySettings(ctx context.Context, s *template.Scope) (retri
 			return 0, 0, err
 		}
 		if delay, err = seconds(v); err != nil {
-			return 0, 0, fault.At(x.t.Place, "delay:").Because(err)
+			return 0, 0, fault.At(x.t.Place, "delay").Because(err)
 		}
 	}
 	return retries, delay, nil
@@ -308,7 +306,7 @@ func (x *execution) timeout(ctx context.Context, s *template.Scope) (time.Durati
 		}
 		d, err := seconds(v)
 		if err != nil {
-			return 0, fault.At(x.t.Place, "timeout:").Because(err)
+			return 0, fault.At(x.t.Place, "timeout").Because(err)
 		}
 		if d > 0 {
 			return d, nil
@@ -438,8 +436,7 @@ func seconds(v any) (time.Duration, error) {
 	case float64:
 		return time.Duration(n * float64(time.Second)), nil
 	case string:
-		var f float64
-		if _, err := fmt.Sscanf(n, "%g", &f); err == nil {
+		if f, err := strconv.ParseFloat(strings.TrimSpace(n), 64); err == nil {
 			return time.Duration(f * float64(time.Second)), nil
 		}
 	}

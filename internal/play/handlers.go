@@ -2,8 +2,10 @@ package play
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
+	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
 )
@@ -22,7 +24,6 @@ type handler struct {
 // collectHandlers lists the play's handlers: those of its roles, dependencies
 // first, then its own.
 func (b *batch) collectHandlers() {
-	seen := map[string]bool{}
 	b.listed, b.dependent = []string{}, []string{}
 	note := func(names *[]string, name string) {
 		if !slices.Contains(*names, name) {
@@ -37,9 +38,7 @@ func (b *batch) collectHandlers() {
 			walk(in, d)
 		}
 		b.publish(use)
-		if !seen[use.Role.Path] {
-			seen[use.Role.Path] = true
-			b.addHandlers(in, use.Role.Handlers)
+		if b.adopt(in, use.Role) {
 			b.walkImported(in, use.Role.Tasks, top) // roles that this one imports
 		}
 	}
@@ -53,7 +52,7 @@ func (b *batch) collectHandlers() {
 	b.walkImported(b.root(), b.play.PreTasks, top)
 	b.walkImported(b.root(), b.play.Tasks, top)
 	b.walkImported(b.root(), b.play.PostTasks, top)
-	b.addHandlers(b.root(), b.play.Handlers)
+	b.handlers = append(b.handlers, b.readHandlers(b.root(), b.play.Handlers)...)
 }
 
 // walkImported finds roles that import_role has put among the tasks.
@@ -82,70 +81,118 @@ func (b *batch) publish(use *playbook.RoleUse) {
 	b.public = append(append([]*playbook.RoleUse(nil), b.public...), use)
 }
 
-func (b *batch) addHandlers(in inherited, nodes []playbook.Node) {
+// adopt lists the handlers of a role, once, and says whether it did. Hosts that
+// go at their own pace may come to one role at the same time.
+func (b *batch) adopt(in inherited, role *playbook.Role) bool {
+	known := func() bool { return b.adopted[role.Path] }
+	b.mu.Lock()
+	again := known()
+	b.mu.Unlock()
+	if again {
+		return false
+	}
+	handlers := b.readHandlers(in, role.Handlers) // reads variables: not under the lock
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if known() {
+		return false
+	}
+	b.adopted[role.Path] = true
+	b.handlers = append(b.handlers, handlers...)
+	return true
+}
+
+// readHandlers makes handlers of tasks. A name whose variables are unknown is
+// taken as it is written.
+func (b *batch) readHandlers(in inherited, nodes []playbook.Node) (all []*handler) {
 	in.handler = true
+	ctx := context.Background()
 	for _, n := range nodes {
 		switch n := n.(type) {
 		case *playbook.Block:
-			b.addHandlers(in.blockOf(n), n.Body)
+			all = append(all, b.readHandlers(in.blockOf(n), n.Body)...)
 		case *playbook.Task:
 			h := &handler{task: n, in: in, role: roleName(in), notified: map[*host]bool{}}
 			s := b.scopeOfNames(in)
-			ctx := context.Background()
 			if name, err := s.RenderString(ctx, n.Name); err == nil && n.Name != nil {
 				h.name = name
 			} else if t, ok := n.Name.(*jinja.Text); ok {
 				h.name = t.Source
 			}
 			for _, l := range n.Listen {
-				if v, err := s.Render(ctx, l); err == nil {
-					if list, ok := v.(*jinja.List); ok {
-						for _, it := range list.Items {
-							h.listen = append(h.listen, jinja.Str(it))
-						}
-						continue
-					}
-					h.listen = append(h.listen, jinja.Str(v))
+				v, err := s.Render(ctx, l)
+				if err != nil {
+					b.run.warn("%s: listen: %v", n.Place, err)
+					continue
 				}
+				h.listen = append(h.listen, words(v)...)
 			}
-			b.mu.Lock()
-			b.handlers = append(b.handlers, h)
-			b.mu.Unlock()
+			all = append(all, h)
 		}
 	}
+	return all
+}
+
+// words gives a list as strings, and one value as a list of one; None is none.
+func words(v any) []string {
+	if v == nil {
+		return nil
+	}
+	l, ok := v.(*jinja.List)
+	if !ok {
+		return []string{jinja.Str(v)}
+	}
+	out := make([]string, len(l.Items))
+	for i, it := range l.Items {
+		out[i] = jinja.Str(it)
+	}
+	return out
 }
 
 // notify marks handlers for a host: the last handler of that name, and every
 // one that listens to it.
 func (b *batch) notify(h *host, t *playbook.Task, topics []string) {
-	if len(topics) == 0 {
-		return
+	for _, topic := range topics {
+		if !b.mark(h, topic) {
+			// Not fatal half way through a run, but never silent.
+			b.run.warn("%s: no handler is called or listens to %q%s", t.Place, topic, b.nearHandler(topic))
+		}
 	}
+}
+
+// nearHandler names the handler that topic may be meant for.
+func (b *batch) nearHandler(topic string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, topic := range topics {
-		found := false
-		for i := len(b.handlers) - 1; i >= 0; i-- {
-			hd := b.handlers[i]
-			if hd.name != "" && (hd.name == topic || hd.role+" : "+hd.name == topic) {
-				hd.notified[h] = true
-				found = true
-				break
-			}
-		}
-		for _, hd := range b.handlers {
-			for _, l := range hd.listen {
-				if l == topic {
-					hd.notified[h] = true
-					found = true
-				}
-			}
-		}
-		if !found {
-			// Not fatal half way through a run, but never silent.
-			defer b.run.warn("%s: no handler is called or listens to %q", t.Place, topic)
+	var known []string
+	b.mu.Lock()
+	for _, hd := range b.handlers {
+		known = append(append(known, hd.name), hd.listen...)
+	}
+	b.mu.Unlock()
+	if near := fault.Nearest(topic, known); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}
+
+func (b *batch) mark(h *host, topic string) (found bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, hd := range slices.Backward(b.handlers) {
+		if hd.name != "" && (hd.name == topic || hd.role+" : "+hd.name == topic) {
+			hd.notified[h] = true
+			found = true
+			break
 		}
 	}
+	for _, hd := range b.handlers {
+		if slices.Contains(hd.listen, topic) {
+			hd.notified[h] = true
+			found = true
+		}
+	}
+	return found
 }
 
 // flushHandlers runs what has been notified, in the order handlers are
@@ -161,7 +208,7 @@ func (b *batch) flushHandlers(ctx context.Context) {
 		b.mu.Lock()
 		lost := b.lost[h]
 		b.mu.Unlock()
-		if lost && h.gone.Load() && h.stats.Unreachable == 0 {
+		if lost && h.gone.Load() && !h.unreachable() {
 			h.gone.Store(false)
 			back = append(back, h)
 		}

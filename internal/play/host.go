@@ -47,6 +47,12 @@ func (h *host) count(f func(s *report.Stats)) {
 	f(&h.stats)
 }
 
+func (h *host) unreachable() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stats.Unreachable > 0
+}
+
 // host gives the state of an inventory host, or of a name that only
 // delegate_to mentions.
 func (r *Run) host(name string) *host {
@@ -85,12 +91,11 @@ func (r *Run) refreshInventory() {
 
 // playRun is one play with its hosts, before it is cut into batches.
 type playRun struct {
-	run     *Run
-	play    *playbook.Play
-	hosts   []*host
-	name    string
-	layers  []vars.Layer // vars_files, vars_prompt, play vars; strongest first
-	hostMap map[string]bool
+	run    *Run
+	play   *playbook.Play
+	hosts  []*host
+	name   string
+	layers []vars.Layer // vars_files, vars_prompt, play vars; strongest first
 }
 
 // prepare finds the hosts of a play and what its variables are. No hosts is
@@ -103,17 +108,17 @@ func (r *Run) prepare(ctx context.Context, p *playbook.Play) (*playRun, error) {
 	r.refreshInventory()
 	pattern, err := r.renderPlay(ctx, p.Hosts)
 	if err != nil {
-		return nil, fault.At(p.Place, "reading hosts:").Because(err)
+		return nil, fault.At(p.Place, "reading hosts").Because(err)
 	}
 	text := patternText(pattern)
 	name, err := r.renderPlay(ctx, p.Name)
 	if err != nil || name == nil || name == "" {
-		name = text
+		name = text // a name that cannot be rendered is no reason not to run
 	}
 	v.name = jinja.Str(name)
 	matched, warnings, err := r.o.Inventory.Match(text)
 	if err != nil {
-		return nil, fault.At(p.Place, "hosts %q:", text).Because(err)
+		return nil, fault.At(p.Place, "hosts %q", text).Because(err)
 	}
 	for _, w := range warnings {
 		r.warn("%s", w)
@@ -162,16 +167,12 @@ func (r *Run) setLimit() error {
 	if r.o.Limit == "" {
 		return nil
 	}
-	matched, warnings, err := r.o.Inventory.Match(r.o.Limit)
+	matched, warnings, err := r.o.Inventory.Limit(r.o.Limit)
 	if err != nil {
-		return fault.Wrap(err, "reading --limit %q", r.o.Limit)
+		return err
 	}
 	for _, w := range warnings {
 		r.warn("%s", w)
-	}
-	if len(matched) == 0 {
-		return fault.New("--limit %q matches no host of the inventory", r.o.Limit).
-			WithHint("mageprov inventory --graph shows hosts and groups")
 	}
 	r.limit = map[string]bool{}
 	for _, m := range matched {
@@ -218,7 +219,7 @@ func (v *playRun) batches(ctx context.Context) ([][]*host, error) {
 		for _, it := range items {
 			n, err := portion(it, len(v.hosts))
 			if err != nil {
-				return nil, fault.At(v.play.Place, "serial:").Because(err)
+				return nil, fault.At(v.play.Place, "serial").Because(err)
 			}
 			sizes = append(sizes, n)
 		}
@@ -239,10 +240,10 @@ func (v *playRun) batches(ctx context.Context) ([][]*host, error) {
 // portion reads "30%" of total, at least 1, or a number.
 func portion(v any, total int) (int, error) {
 	s := strings.TrimSpace(jinja.Str(v))
-	if p, ok := strings.CutSuffix(s, "%"); ok {
-		f, err := strconv.ParseFloat(strings.TrimSpace(p), 64)
-		if err != nil || f < 0 {
-			return 0, fmt.Errorf("%q is not a percentage", s)
+	if strings.HasSuffix(s, "%") {
+		f, err := percentage(s)
+		if err != nil {
+			return 0, err
 		}
 		return max(1, int(math.Floor(f/100*float64(total)))), nil
 	}
@@ -251,6 +252,15 @@ func portion(v any, total int) (int, error) {
 		return 0, fmt.Errorf("%q is neither a number nor a percentage", s)
 	}
 	return n, nil
+}
+
+// percentage reads "30%", or 30.
+func percentage(s string) (float64, error) {
+	f, err := strconv.ParseFloat(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(s), "%")), 64)
+	if err != nil || f < 0 {
+		return 0, fmt.Errorf("%q is not a percentage", s)
+	}
+	return f, nil
 }
 
 func names(hosts []*host) []string {

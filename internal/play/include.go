@@ -2,6 +2,7 @@ package play
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"mageprov/internal/document"
@@ -21,7 +22,6 @@ type inclusion struct {
 	label  string // of the loop item, for the report
 	file   string
 	from   playbook.RoleFrom
-	parts  []*outcome
 }
 
 // include runs what include_tasks or include_role named, once for each
@@ -155,16 +155,18 @@ func (b *batch) findTasks(ctx context.Context, in inherited, t *playbook.Task, n
 	}
 	dirs = append(dirs, t.Dir, in.dir)
 	dirs = append(dirs, b.view.dir())
+	var tried []string
 	for _, d := range dirs {
-		if d == "" {
+		p := document.Join(d, name)
+		if d == "" || slices.Contains(tried, p) {
 			continue
 		}
-		p := document.Join(d, name)
+		tried = append(tried, p)
 		if dir, err := b.run.o.Files.Stat(p); err == nil && !dir {
 			return p, nil
 		}
 	}
-	return "", fault.At(t.Place, "the file %q to include does not exist", name).WithHint("looked in %s", strings.Join(dirs, ", "))
+	return "", fault.At(t.Place, "the file %q to include does not exist", name).WithHint("looked for %s", strings.Join(tried, ", "))
 }
 
 func (b *batch) runInclusion(ctx context.Context, up, in inherited, t *playbook.Task, g *inclusion) ([]*host, error) {
@@ -204,17 +206,4 @@ func (b *batch) runInclusion(ctx context.Context, up, in inherited, t *playbook.
 	again.AllowDuplicates = true // an include runs each time it is reached
 	use.Role = &again
 	return b.runRoleOn(ctx, child, use, nil, g.hosts), nil
-}
-
-// adopt makes the handlers of a role that was included at run time known, once.
-func (b *batch) adopt(in inherited, role *playbook.Role) {
-	b.mu.Lock()
-	for _, h := range b.handlers {
-		if h.in.role != nil && h.in.role.Path == role.Path {
-			b.mu.Unlock()
-			return
-		}
-	}
-	b.mu.Unlock()
-	b.addHandlers(in, role.Handlers)
 }

@@ -31,7 +31,7 @@ type includeVars struct {
 func (c *controller) IncludeVars(_ context.Context, args module.Args) (*module.Result, error) {
 	iv := &includeVars{Extensions: []string{"yaml", "yml", "json"}}
 	if err := module.Decode(iv, args); err != nil {
-		return nil, fault.At(c.x.t.Place, "include_vars:").Because(err)
+		return nil, fault.At(c.x.t.Place, "include_vars").Because(err)
 	}
 	var files []string
 	var err error

@@ -2,6 +2,7 @@ package play
 
 import (
 	"context"
+	"fmt"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
@@ -100,20 +101,31 @@ func (in inherited) flag(ctx context.Context, s *template.Scope, v any, def bool
 	if err != nil {
 		return false, err
 	}
-	switch r := r.(type) {
-	case nil:
+	if r == nil {
 		return def, nil
+	}
+	yes, err := truth(r)
+	if err != nil {
+		return false, fault.At(in.base.Place, "%s", err)
+	}
+	return yes, nil
+}
+
+// truth reads a boolean as playbooks write it. Unlike jinja.Truth it refuses
+// what is neither: a keyword that cannot be understood must not steer a run.
+func truth(v any) (bool, error) {
+	switch v := v.(type) {
 	case bool:
-		return r, nil
+		return v, nil
 	case int64:
-		return r != 0, nil
+		return v != 0, nil
 	case string:
-		switch r {
+		switch v {
 		case "yes", "Yes", "true", "True", "on", "1", "TRUE", "YES":
 			return true, nil
 		case "no", "No", "false", "False", "off", "0", "", "FALSE", "NO":
 			return false, nil
 		}
 	}
-	return false, fault.At(in.base.Place, "expected yes or no, found %s", jinja.Repr(r))
+	return false, fmt.Errorf("expected yes or no, found %s", jinja.Repr(v))
 }

@@ -40,8 +40,8 @@ func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts 
 	case "flush_handlers":
 		return append(failed, b.flushOn(ctx, on)...)
 	case "end_play":
-		// All hosts of the play stop, and later batches do not start.
 		b.ended.Store(true)
+		b.last.Store(true)
 	case "end_batch":
 		b.ended.Store(true)
 	case "end_host":

@@ -42,7 +42,7 @@ func New(o Options) *Run {
 	}
 	r := &Run{
 		o:      o,
-		links:  newLinks(o.Login()),
+		links:  newLinks(o.Connection),
 		slots:  make(chan struct{}, o.Forks),
 		hosts:  map[string]*host{},
 		warned: map[string]bool{},
@@ -50,9 +50,6 @@ func New(o Options) *Run {
 	r.started.Store(o.StartAt == "")
 	return r
 }
-
-// Login gives the connection settings.
-func (o Options) Login() Login { return o.Connection }
 
 // Close ends all connections.
 func (r *Run) Close() { r.links.close() }
@@ -94,7 +91,10 @@ func (r *Run) play(ctx context.Context, p *playbook.Play) error {
 		return err
 	}
 	for i, hosts := range batches {
-		b := v.batch(hosts, i == 0)
+		b, err := v.batch(ctx, hosts, i == 0)
+		if err != nil {
+			return err
+		}
 		if i > 0 {
 			r.o.Reporter.Report(report.Event{Type: report.PlayStart, Time: time.Now(), Name: v.name, Hosts: names(hosts), Check: r.o.Check})
 		}
@@ -113,6 +113,9 @@ func (r *Run) play(ctx context.Context, p *playbook.Play) error {
 				r.broken.Store(true)
 			}
 			r.aborted.Store(true)
+			break
+		}
+		if b.last.Load() {
 			break
 		}
 	}

@@ -31,7 +31,7 @@ func (v *playRun) prompt(context.Context) (*jinja.Dict, error) {
 		}
 		answer, err := v.ask(question, p)
 		if err != nil {
-			return nil, fault.At(p.Place, "vars_prompt %s:", p.Name).Because(err)
+			return nil, fault.At(p.Place, "vars_prompt %s", p.Name).Because(err)
 		}
 		out.Set(p.Name, answer)
 	}
@@ -88,7 +88,7 @@ func (v *playRun) firstFile(ctx context.Context, choices []any) (vars.Layer, []s
 	for _, c := range choices {
 		r, err := v.renderFileName(ctx, c)
 		if err != nil {
-			return vars.Layer{}, nil, fault.At(v.play.Place, "vars_files:").Because(err)
+			return vars.Layer{}, nil, fault.At(v.play.Place, "vars_files").Because(err)
 		}
 		name := r
 		for _, p := range []string{document.Join(v.dir(), "vars", name), document.Join(v.dir(), name)} {

@@ -190,7 +190,10 @@ func (x *execution) learn(a assignment) {
 
 func (x *execution) delegatesFacts() bool {
 	v, err := x.in.flag(context.Background(), x.scope, x.in.base.DelegateFacts, false)
-	return err == nil && v
+	if err != nil {
+		x.b.run.warn("%s: delegate_facts: %v", x.t.Place, err)
+	}
+	return v
 }
 
 func (h *host) learn(a assignment) {
@@ -224,23 +227,18 @@ func (x *execution) remember(ctx context.Context, out *outcome) {
 	if !jinja.Truth(changed) || out.lost() {
 		return
 	}
+	var topics []string
 	for _, n := range x.t.Notify {
 		v, err := x.scope.Render(ctx, n)
 		if err != nil {
 			x.b.run.warn("%s: notify: %v", x.t.Place, err)
 			continue
 		}
-		if l, ok := v.(*jinja.List); ok {
-			for _, it := range l.Items {
-				out.notify = append(out.notify, jinja.Str(it))
-			}
-			continue
-		}
 		if v != nil && v != template.Omit {
-			out.notify = append(out.notify, jinja.Str(v))
+			topics = append(topics, words(v)...)
 		}
 	}
-	x.b.notify(x.h, x.t, out.notify)
+	x.b.notify(x.h, x.t, topics)
 }
 
 // share gives the result of a run_once task to all hosts.
@@ -313,6 +311,9 @@ func (b *batch) showItem(x *execution, out *outcome) {
 func (out *outcome) event() report.Event {
 	e := report.Event{Type: report.HostResult, Host: out.host.name, Status: out.status, Delegate: out.deleg,
 		Ignored: out.ignored, NoLog: out.noLog || out.x.noLog, Msg: out.msg, Hint: out.hint, Changes: out.changes, Show: out.show}
+	if e.Status == report.Failed {
+		e.Place = out.x.t.Place.String()
+	}
 	if e.NoLog {
 		e.Msg, e.Hint, e.Changes = "", "", hidden(out.changes)
 		changed, _ := out.result.Get("changed")
@@ -321,6 +322,9 @@ func (out *outcome) event() report.Event {
 			e.Msg = censored
 		}
 		return e
+	}
+	if e.Hint == "" && out.undefined != nil && out.undefined.Name != "" {
+		e.Hint = out.x.scope.Suggest(out.undefined.Name)
 	}
 	e.Result, _ = jinja.ToGo(out.result).(map[string]any)
 	return e

@@ -55,13 +55,29 @@ func (e *events) count(f func(ev report.Event) bool) (n int) {
 	return n
 }
 
+// write makes a file with its directories.
+func write(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	p := filepath.Join(dir, filepath.FromSlash(name))
+	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // runBook runs a playbook inside this process on hosts that are all this machine.
 func runBook(ctx context.Context, t *testing.T, hosts int, book string, ev *events) error {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "book.yml")
-	if err := os.WriteFile(path, []byte(book), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	return runBookIn(ctx, t, t.TempDir(), hosts, book, ev)
+}
+
+// runBookIn does so in a directory that may hold roles.
+func runBookIn(ctx context.Context, t *testing.T, dir string, hosts int, book string, ev *events) error {
+	t.Helper()
+	path := write(t, dir, "book.yml", book)
 	var names strings.Builder
 	for i := range hosts {
 		fmt.Fprintf(&names, "n%03d,", i)
@@ -75,7 +91,7 @@ func runBook(ctx context.Context, t *testing.T, hosts int, book string, ev *even
 	loader := playbook.NewLoader(playbook.Options{Files: files, Modules: module.Lookup, Parse: templates.Parse})
 	b, err := loader.Playbook(path)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	r := play.New(play.Options{Inventory: inv, Loader: loader, Templates: templates, Files: files, Reporter: ev,
 		Forks: 20, Connection: play.Login{Kind: "local"}})

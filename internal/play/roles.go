@@ -14,18 +14,7 @@ func (b *batch) runRole(ctx context.Context, in inherited, use *playbook.RoleUse
 	if len(hosts) == 0 || ctx.Err() != nil || b.ended.Load() || b.stopped.Load() {
 		return
 	}
-	run := func(hs []*host) []*host { return b.runRoleOn(ctx, in, use, nil, hs) }
-	if !b.free {
-		for _, h := range run(hosts) {
-			b.lose(h)
-		}
-		return
-	}
-	b.each(hosts, func(h *host) {
-		for _, f := range run([]*host{h}) {
-			b.lose(f)
-		}
-	})
+	b.spread(hosts, func(hs []*host) []*host { return b.runRoleOn(ctx, in, use, nil, hs) })
 }
 
 // runRoleOn runs a role's dependencies and then its tasks. around holds
@@ -77,15 +66,15 @@ func (b *batch) fresh(use *playbook.RoleUse, hosts []*host) bool {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	any := false
+	fresh := false
 	for _, h := range hosts {
 		k := h.name + "\x00" + key
 		if !b.ran[k] {
-			any = true
+			fresh = true
 			b.ran[k] = true
 		}
 	}
-	return any
+	return fresh
 }
 
 // printable gives a dictionary whose repr tells two sets of parameters apart:

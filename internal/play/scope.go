@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mageprov/internal/document"
@@ -100,7 +101,7 @@ func (b *batch) filesFor(in inherited, t *playbook.Task) taskFiles {
 func (f taskFiles) dirs() []string {
 	var out []string
 	for _, d := range append(append([]string(nil), f.roles...), f.task, f.play) {
-		if d != "" {
+		if d != "" && !slices.Contains(out, d) {
 			out = append(out, d)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
 	"mageprov/internal/report"
@@ -23,50 +24,80 @@ func (b *batch) runTaskOn(ctx context.Context, in inherited, t *playbook.Task, h
 	}
 	first := b.scopeFor(hosts[0], in, t)
 	name := b.taskName(ctx, first, in, t)
-	if !b.wanted(ctx, first, in, name) {
+	wanted, err := b.wanted(ctx, first, in, name)
+	if !wanted && err == nil {
 		return nil
 	}
 	if t.Spec != nil && t.Spec.Short() == "meta" {
 		return b.meta(ctx, in, t, hosts)
 	}
 	b.emit(report.Event{Type: report.TaskStart, Name: name, Module: t.Action, Place: t.Place.String(), Handler: in.handler, Role: roleName(in)})
-	once, err := in.flag(ctx, first, in.base.RunOnce, false)
+	var m manner
+	if err == nil {
+		m, err = b.manner(ctx, first, in)
+	}
 	if err != nil {
 		return b.failTask(in, t, hosts, err)
 	}
 	if t.Spec != nil && t.Spec.Short() == "add_host" {
-		once = true // as Ansible: it is about the inventory, not about a host
+		m.once = true // as Ansible: it is about the inventory, not about a host
 	}
 	on := hosts
-	if once {
+	if m.once {
 		on = hosts[:1]
 	}
-	results := b.perHost(ctx, in, t, on)
+	results := b.perHost(ctx, in, t, on, m.throttle)
 	if t.Include != nil {
 		return b.include(ctx, up, in, t, results)
 	}
-	return b.judge(ctx, in, t, hosts, results, once)
+	return b.judge(in, hosts, results, m)
+}
+
+// manner is how a task runs on its hosts: keywords that are the same for all.
+type manner struct {
+	once     bool // run_once
+	fatal    bool // any_errors_fatal
+	throttle int  // hosts at a time; 0: forks alone decide
+}
+
+func (b *batch) manner(ctx context.Context, s *template.Scope, in inherited) (m manner, err error) {
+	if m.once, err = in.flag(ctx, s, in.base.RunOnce, false); err != nil {
+		return m, fault.Wrap(err, "run_once")
+	}
+	if m.fatal, err = in.flag(ctx, s, in.base.AnyErrorsFatal, false); err != nil {
+		return m, fault.Wrap(err, "any_errors_fatal")
+	}
+	if in.base.Throttle == nil {
+		return m, nil
+	}
+	v, err := s.Render(ctx, in.base.Throttle)
+	if err == nil {
+		m.throttle, err = portion(v, len(b.hosts))
+	}
+	if err != nil {
+		return m, fault.Wrap(err, "throttle")
+	}
+	return m, nil
 }
 
 // judge sorts hosts into those that go on and those that failed.
-func (b *batch) judge(ctx context.Context, in inherited, t *playbook.Task, hosts []*host, results []*outcome, once bool) []*host {
+func (b *batch) judge(in inherited, hosts []*host, results []*outcome, m manner) []*host {
 	var failed []*host
 	for _, r := range results {
 		if r.lost() {
 			failed = append(failed, r.host)
 		}
-		if once {
+		if m.once {
 			b.share(r, hosts)
 		}
 	}
-	if once && len(failed) > 0 && results[0].status == report.Failed {
+	if m.once && len(failed) > 0 && results[0].status == report.Failed {
 		failed = hosts
 	}
 	if len(failed) == 0 {
 		return nil
 	}
-	fatal, err := in.flag(ctx, b.scopeFor(hosts[0], in, t), in.base.AnyErrorsFatal, false)
-	if err == nil && fatal {
+	if m.fatal {
 		if !in.rescuable {
 			b.stopped.Store(true)
 			b.run.aborted.Store(true)
@@ -88,9 +119,9 @@ func (b *batch) judge(ctx context.Context, in inherited, t *playbook.Task, hosts
 	return failed
 }
 
-// perHost runs the task on each host, at most forks at a time, and reports the
-// results in the order of hosts.
-func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hosts []*host) []*outcome {
+// perHost runs the task on each host, at most forks (and throttle) at a time,
+// and reports the results in the order of hosts.
+func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hosts []*host, throttle int) []*outcome {
 	results := make([]*outcome, len(hosts))
 	if len(hosts) == 1 {
 		results[0] = b.runOne(ctx, in, t, hosts[0])
@@ -101,8 +132,8 @@ func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hos
 	var wg sync.WaitGroup
 	var c crash
 	var slots chan struct{}
-	if n := b.throttle(ctx, in, t, hosts[0]); n > 0 {
-		slots = make(chan struct{}, n)
+	if throttle > 0 {
+		slots = make(chan struct{}, throttle)
 	}
 	for i, h := range hosts {
 		wg.Go(func() {
@@ -122,21 +153,6 @@ func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hos
 	return results
 }
 
-func (b *batch) throttle(ctx context.Context, in inherited, t *playbook.Task, h *host) int {
-	if in.base.Throttle == nil {
-		return 0
-	}
-	v, err := b.scopeFor(h, in, t).Render(ctx, in.base.Throttle)
-	if err != nil {
-		return 0
-	}
-	n, err := portion(v, len(b.hosts))
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
 // runOne runs the task on one host: it waits for a free fork and never panics
 // past this point.
 func (b *batch) runOne(ctx context.Context, in inherited, t *playbook.Task, h *host) *outcome {
@@ -151,12 +167,16 @@ func (b *batch) runOne(ctx context.Context, in inherited, t *playbook.Task, h *h
 }
 
 // wanted applies tags and --start-at-task.
-func (b *batch) wanted(ctx context.Context, s *template.Scope, in inherited, name string) bool {
+func (b *batch) wanted(ctx context.Context, s *template.Scope, in inherited, name string) (bool, error) {
 	if !in.handler {
 		o := b.run.o
 		if len(o.Tags) > 0 || len(o.SkipTags) > 0 || len(in.base.Tags) > 0 {
-			if !playbook.Tagged(b.renderTags(ctx, s, in.base.Tags), o.Tags, o.SkipTags) {
-				return false
+			tags, err := renderTags(ctx, s, in.base.Tags)
+			if err != nil {
+				return false, fault.Wrap(err, "tags")
+			}
+			if !playbook.Tagged(tags, o.Tags, o.SkipTags) {
+				return false, nil
 			}
 		}
 	}
@@ -168,29 +188,26 @@ func (b *batch) wanted(ctx context.Context, s *template.Scope, in inherited, nam
 		m1, _ := path.Match(b.run.o.StartAt, name)
 		m2, _ := path.Match(b.run.o.StartAt, short)
 		if !m1 && !m2 && b.run.o.StartAt != name && b.run.o.StartAt != short {
-			return false
+			return false, nil
 		}
 		b.run.started.Store(true)
 	}
-	return true
+	return true, nil
 }
 
-func (b *batch) renderTags(ctx context.Context, s *template.Scope, tags []any) []string {
-	var out []string
+func renderTags(ctx context.Context, s *template.Scope, tags []any) (out []string, err error) {
 	for _, t := range tags {
 		v, err := s.Render(ctx, t)
 		if err != nil {
-			continue // a tag that cannot be known selects nothing
+			return nil, err
 		}
-		if l, ok := v.(*jinja.List); ok {
-			for _, x := range l.Items {
-				out = append(out, jinja.Str(x))
-			}
-			continue
+		if _, isList := v.(*jinja.List); isList {
+			out = append(out, words(v)...)
+		} else {
+			out = append(out, splitTags(jinja.Str(v))...)
 		}
-		out = append(out, splitTags(jinja.Str(v))...)
 	}
-	return out
+	return out, nil
 }
 
 // taskName is what the banner shows: "role : name". A name whose variables are
@@ -229,7 +246,7 @@ func roleName(in inherited) string {
 func (b *batch) failTask(in inherited, t *playbook.Task, hosts []*host, err error) []*host {
 	for _, h := range hosts {
 		out := failure(err)
-		out.host, out.x = h, &execution{b: b, in: in, t: t, h: h}
+		out.host, out.x = h, &execution{b: b, in: in, t: t, h: h, scope: b.scopeFor(h, in, t)}
 		b.settle(out)
 	}
 	return hosts
@@ -283,7 +300,10 @@ func (l *line) emit(i int) {
 func (l *line) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.timer = nil
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
 	for i, o := range l.queue {
 		if o != nil {
 			l.emit(i)
