@@ -10,7 +10,6 @@ type comparer struct {
 	a, b    []int
 	fwd     []int // furthest x on each diagonal, from the start
 	bwd     []int // the same from the end
-	edits   []edit
 	deleted []bool
 	added   []bool
 }

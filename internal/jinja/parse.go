@@ -14,7 +14,6 @@ type parser struct {
 	depth  int
 	loops  int
 	links  int // operators so far
-	expr   bool
 	tree   *tree
 	ending []string // tags that would end the open blocks, for messages
 }

@@ -51,14 +51,6 @@ func (f *frame) set(name string, v any) {
 	f.vals = append(f.vals, v)
 }
 
-func (f *frame) hide(name string) {
-	for i, n := range f.names {
-		if n == name {
-			f.names[i] = "" // no name of a template is empty
-		}
-	}
-}
-
 func (s *state) push() { s.frame = &frame{up: s.frame} }
 func (s *state) pop()  { s.frame = s.frame.up }
 

@@ -105,7 +105,7 @@ func tarMember(h *tar.Header) (m member, skip bool, err error) {
 		UID: h.Uid, GID: h.Gid, User: h.Uname, Group: h.Gname, Target: h.Linkname,
 	}
 	switch h.Typeflag {
-	case tar.TypeReg, tar.TypeRegA, tar.TypeGNUSparse, tar.TypeCont:
+	case tar.TypeReg, tar.TypeGNUSparse, tar.TypeCont:
 		m.Kind, m.Target = 'f', ""
 	case tar.TypeDir:
 		m.Kind, m.Size = 'd', 0

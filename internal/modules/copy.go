@@ -72,6 +72,7 @@ func (c *copyFile) Check(ctx context.Context, n node.Reader) (module.Plan, error
 		c.Src = expandWord(n, c.Src)
 		i, err := n.Stat(c.Src)
 		if errors.Is(err, fs.ErrNotExist) {
+			//lint:ignore ST1005 the words of Ansible, which playbooks look for
 			return module.Plan{}, notSure(n, fmt.Errorf("Source %s not found", c.Src))
 		}
 		if err != nil {

@@ -43,18 +43,6 @@ func readDpkg(n node.Reader) (*dpkgDB, error) {
 	return cachedParse(n, &dpkgCache, dpkgStatusFile, parseDpkgStatus)
 }
 
-// Interrupted gives the packages that dpkg has begun and not finished.
-func (db *dpkgDB) Interrupted() []string {
-	var names []string
-	for _, p := range db.order {
-		switch p.State {
-		case "half-configured", "unpacked", "half-installed":
-			names = append(names, p.Name)
-		}
-	}
-	return names
-}
-
 // Find gives the entry of "name" or "name:arch". Without an architecture an
 // installed entry wins.
 func (db *dpkgDB) Find(name string) (*dpkgPackage, bool) {

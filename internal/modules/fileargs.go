@@ -31,7 +31,6 @@ type FileArgs struct {
 type fileWish struct {
 	mode     *uint32 // nil: keep
 	uid, gid int     // -1: keep
-	attrs    *uint32
 }
 
 // wish looks up names and works out a symbolic mode against what the file has,

@@ -25,9 +25,7 @@ func parseFstabLine(line string) (e fstabEntry, ok bool) {
 		return e, false
 	}
 	w = w[:min(len(w), 6)]
-	for _, missing := range []string{"defaults", "0", "0"}[len(w)-3:] {
-		w = append(w, missing)
-	}
+	w = append(w, []string{"defaults", "0", "0"}[len(w)-3:]...)
 	return fstabEntry{unescapeOctal(w[0]), unescapeOctal(w[1]), w[2], unescapeOctal(w[3]), w[4], w[5]}, true
 }
 

@@ -71,5 +71,5 @@ func FuzzParsePolicy(f *testing.F) {
 
 func FuzzFindShadow(f *testing.F) {
 	f.Add("a:$6$x:1:0:9:7:::\nb:!", "a")
-	f.Fuzz(func(t *testing.T, data, name string) { findShadow(data, name).locked() })
+	f.Fuzz(func(t *testing.T, data, name string) { _ = findShadow(data, name).locked() })
 }

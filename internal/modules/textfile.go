@@ -53,13 +53,6 @@ func keepCopy(n node.Reader, path string) (string, module.Change) {
 	}
 }
 
-// runStep is a change that is one command which must succeed.
-func runStep(what string, argv ...string) module.Change {
-	return module.Change{What: what, Apply: func(ctx context.Context, w node.Writer) error {
-		return mustRun(ctx, w, node.Command{Argv: argv})
-	}}
-}
-
 // mustRun runs a command and makes a failure of a non-zero code, with what it said.
 func mustRun(ctx context.Context, w node.Writer, c node.Command) error {
 	res, err := w.Run(ctx, c)

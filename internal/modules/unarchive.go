@@ -124,6 +124,7 @@ func (x *unpacker) identify() error {
 	}
 	i, err := x.n.Stat(x.file)
 	if errors.Is(err, fs.ErrNotExist) {
+		//lint:ignore ST1005 the words of Ansible, which playbooks look for
 		return notSure(x.n, fmt.Errorf("Source '%s' does not exist", x.Src))
 	}
 	if err != nil {

@@ -18,18 +18,6 @@ type ListOptions struct {
 	Match func(pattern string) ([]string, error)
 }
 
-// ListTasks writes what --list-tasks shows.
-func ListTasks(w io.Writer, pb *Playbook, o ListOptions) error {
-	o.Tasks = true
-	return List(w, pb, o)
-}
-
-// ListTags writes what --list-tags shows.
-func ListTags(w io.Writer, pb *Playbook, o ListOptions) error {
-	o.Tags = true
-	return List(w, pb, o)
-}
-
 // List writes plays with their hosts, tasks or tags in the shape of
 // ansible-playbook. Tasks of dynamic includes are not known and not shown;
 // rescue, always and handlers are not shown either.

@@ -165,6 +165,3 @@ type Include struct {
 
 func (t *Task) base() *Base  { return &t.Base }
 func (b *Block) base() *Base { return &b.Base }
-
-// BaseOf gives the shared keywords of a node.
-func BaseOf(n Node) *Base { return n.base() }

@@ -7,10 +7,12 @@ import (
 	"math/big"
 	"strings"
 
+	// password_hash for /etc/shadow: no package of the Go project makes crypt(3) hashes.
 	"github.com/GehirnInc/crypt"
 	"github.com/GehirnInc/crypt/md5_crypt"
 	"github.com/GehirnInc/crypt/sha256_crypt"
 	"github.com/GehirnInc/crypt/sha512_crypt"
+	//lint:ignore SA1019 bcrypt is made of it, and x/crypto/bcrypt takes no salt
 	"golang.org/x/crypto/blowfish"
 )
 

@@ -50,14 +50,12 @@ type Hello struct {
 
 // Task asks the worker to run a module.
 type Task struct {
-	ID      uint64
-	Module  string // full name, "ansible.builtin.copy"
-	Args    json.RawMessage
-	Check   bool              // change nothing but the overlay
-	Diff    bool              // fill Change.Before and After
-	Env     map[string]string `json:",omitempty"` // environment: of the task
-	Umask   int               `json:",omitempty"`
-	Timeout int               `json:",omitempty"` // seconds; 0 is none
+	ID     uint64
+	Module string // full name, "ansible.builtin.copy"
+	Args   json.RawMessage
+	Check  bool              // change nothing but the overlay
+	Diff   bool              // fill Change.Before and After
+	Env    map[string]string `json:",omitempty"` // environment: of the task
 }
 
 // Progress is live output of a running task.
@@ -86,7 +84,6 @@ type Reply struct {
 	Failed  bool            `json:",omitempty"`
 	Msg     string          `json:",omitempty"` // why it failed
 	Hint    string          `json:",omitempty"`
-	Millis  int64           // time the module took
 }
 
 // Cancel asks the worker to end a task and all its processes.

@@ -26,7 +26,7 @@ type Options struct {
 	Tmp   string // the session's directory; removed by whoever made it
 	// Node gives what a task works on: the machine, or in check mode one overlay
 	// over it that lives as long as the worker.
-	Node func(check bool, env map[string]string, umask int) node.Writer
+	Node func(check bool, env map[string]string) node.Writer
 }
 
 // maxQueued bounds the tasks that wait: a controller that sends more is broken.
@@ -194,7 +194,7 @@ func (s *server) reply(r wire.Reply) {
 	err := s.out.Write(wire.KindReply, r)
 	if errors.Is(err, wire.ErrTooLarge) {
 		_ = s.out.Write(wire.KindReply, wire.Reply{
-			ID: r.ID, Changed: r.Changed, Failed: true, Millis: r.Millis,
+			ID: r.ID, Changed: r.Changed, Failed: true,
 			Msg:  fmt.Sprintf("the result is larger than %d MiB", wire.MaxFrame>>20),
 			Hint: "let the command write to a file and fetch that",
 		})

@@ -9,7 +9,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"syscall"
-	"time"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
@@ -24,34 +23,21 @@ const defaultUmask = 0o022
 
 // task runs one task and never panics.
 func (s *server) task(ctx context.Context, t wire.Task) (r wire.Reply) {
-	begin := time.Now()
-	if t.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(t.Timeout)*time.Second)
-		defer cancel()
-	}
-	umask := defaultUmask
-	if t.Umask != 0 {
-		umask = t.Umask
-	}
-	syscall.Umask(umask)
+	syscall.Umask(defaultUmask)
 	live := newProgress(s.out, t.ID)
 	defer func() {
 		live.close()
 		if p := recover(); p != nil {
 			r = wire.Reply{Failed: true, Msg: fmt.Sprintf("module %s broke: %v", t.Module, p), Hint: string(debug.Stack())}
 		}
-		r.ID, r.Millis = t.ID, time.Since(begin).Milliseconds()
+		r.ID = t.ID
 	}()
 	m, err := decode(t)
 	if err != nil {
 		return failure(err)
 	}
-	res := module.Run(ctx, m, &liveNode{s.o.Node(t.Check, t.Env, umask), live}, t.Diff)
+	res := module.Run(ctx, m, &liveNode{s.o.Node(t.Check, t.Env), live}, t.Diff)
 	r = wire.Reply{Changed: res.Changed, Skipped: res.Skipped, Failed: res.Failed, Msg: res.Msg, Hint: res.Hint, Changes: res.Changes}
-	if res.Failed && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		r.Msg = fmt.Sprintf("timed out after %d seconds: %s", t.Timeout, r.Msg)
-	}
 	if r.Return, err = json.Marshal(res.Return); err != nil {
 		return failure(fmt.Errorf("the result of %s cannot be sent: %w", t.Module, err))
 	}

@@ -59,8 +59,8 @@ func newPiped(t *testing.T) moduletest.Host {
 }
 
 // node is the worker's view of the machine.
-func (p *piped) node(check bool, env map[string]string, umask int) node.Writer {
-	machine := node.NewLocal(node.LocalOptions{Env: env, Umask: umask})
+func (p *piped) node(check bool, env map[string]string) node.Writer {
+	machine := node.NewLocal(node.LocalOptions{Env: env, Umask: 0o022})
 	if !check {
 		return machine
 	}
