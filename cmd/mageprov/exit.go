@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/go-multierror"
 	"github.com/spf13/cobra"
@@ -43,8 +45,16 @@ func exit(w io.Writer, err error) int {
 		}
 		return fault.CodeOf(many.Errors[0])
 	}
-	show(w, err)
+	if !readerLeft(err) {
+		show(w, err)
+	}
 	return fault.CodeOf(err)
+}
+
+// readerLeft says that whoever read stdout has seen enough (mageprov doc | head).
+func readerLeft(err error) bool {
+	var p *os.PathError
+	return errors.As(err, &p) && p.Path == os.Stdout.Name() && errors.Is(p, syscall.EPIPE)
 }
 
 func show(w io.Writer, err error) {

@@ -54,6 +54,7 @@ func newRoot(s streams) *cobra.Command {
 		Long:          "mageprov provisions hosts over SSH from YAML playbooks in Ansible's dialect.\nIt needs no Python, neither here nor on the hosts.\n\n" + exitCodes,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Version:       program(),
 		Args:          noSuchCommand,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -61,6 +62,7 @@ func newRoot(s streams) *cobra.Command {
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SetFlagErrorFunc(flagError)
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.AddCommand(
 		newApply(s),
 		newCheck(s),

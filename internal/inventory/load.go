@@ -49,6 +49,7 @@ func Load(o Options) (*Inventory, error) {
 	if err := errs.ErrorOrNil(); err != nil {
 		return nil, err
 	}
+	inv.findSlips()
 	return inv, nil
 }
 

@@ -145,6 +145,11 @@ func TestWarnings(t *testing.T) {
 	if got := strings.Join(inv.Warnings, "\n"); !strings.Contains(got, "hosts.ini is not read") || !strings.Contains(got, "same name: web") {
 		t.Error(got)
 	}
+	slips := mustLoad(t, memory{"h": "a ansible_hots=1.2.3.4 ansible_user=x ansible_ssh_pipelining=yes\n[web]\na\n", "group_vars/web": "ansible_distribution: Debian\nansible_prot: 22\n"}, "h")
+	if got, want := strings.Join(slips.Warnings, "\n"), "h:1:16: nothing reads ansible_hots; did you mean ansible_host?\n"+
+		"group_vars/web:2:1: nothing reads ansible_prot; did you mean ansible_port?"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 	_, w, _ := inv.Match("wbe,web")
 	if len(w) != 1 || w[0] != "could not match supplied host pattern, ignoring: wbe (did you mean web?)" {
 		t.Error(w)

@@ -192,6 +192,9 @@ type Status struct {
 
 // Status lists the hosts that have been made.
 func (l *Lab) Status(ctx context.Context) ([]Status, error) {
+	if os.Geteuid() != 0 {
+		return nil, fault.New("the lab needs root").WithHint("run it with sudo")
+	}
 	var out []Status
 	for _, h := range Hosts(200) {
 		if _, err := os.Stat(l.path("run", h.Name)); err != nil {
