@@ -3,8 +3,6 @@ package modules
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -59,10 +57,7 @@ func (m *blockinfile) Check(ctx context.Context, n node.Reader) (module.Plan, er
 		return module.Plan{}, err
 	}
 	if old == nil && !m.Create {
-		return module.Plan{}, notSure(n, &module.Failure{
-			Msg: fmt.Sprintf("Path %s does not exist !", m.Path), Hint: "create: true makes it",
-			Return: map[string]any{"rc": int64(257)},
-		})
+		return module.Plan{}, e.missing(n, "Path")
 	}
 	lines, err := m.place(keepLines(string(before)))
 	if err != nil {
@@ -82,13 +77,6 @@ func (m *blockinfile) Check(ctx context.Context, n node.Reader) (module.Plan, er
 	p, err := e.plan(n, old, before, after, ret)
 	if err != nil {
 		return p, err
-	}
-	if old == nil {
-		dirs, err := mkdirs(n, path.Dir(m.Path), 0o777&^n.Umask())
-		if err != nil {
-			return p, err
-		}
-		p.Changes = append(dirs, p.Changes...)
 	}
 	addAttrMessage(&p, changed)
 	return p, nil

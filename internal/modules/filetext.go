@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"path"
 
 	"mageprov/internal/module"
 	"mageprov/internal/node"
@@ -59,7 +60,17 @@ func (e textEdit) open(n node.Reader) (*node.Info, []byte, error) {
 	return i, b, err
 }
 
-// plan gives the steps from before to after. old is nil for a new file.
+// missing is the failure of a file that is not there and may not be created;
+// Ansible's modules call it by different words.
+func (e textEdit) missing(n node.Reader, word string) error {
+	return notSure(n, &module.Failure{
+		Msg: fmt.Sprintf("%s %s does not exist !", word, e.path), Hint: "create: true makes it",
+		Return: map[string]any{"rc": int64(257)},
+	})
+}
+
+// plan gives the steps from before to after. old is nil for a new file, which
+// brings its directories.
 func (e textEdit) plan(n node.Reader, old *node.Info, before, after []byte, ret map[string]any) (module.Plan, error) {
 	p := module.Plan{Return: ret}
 	argv, err := validation(e.validate)
@@ -85,7 +96,13 @@ func (e textEdit) plan(n node.Reader, old *node.Info, before, after []byte, ret 
 			return p, err
 		}
 		p.Changes = append(p.Changes, attrs...)
+		return p, nil
 	}
+	dirs, err := mkdirs(n, path.Dir(e.path), 0o777&^n.Umask())
+	if err != nil {
+		return p, err
+	}
+	p.Changes = append(dirs, p.Changes...)
 	return p, nil
 }
 

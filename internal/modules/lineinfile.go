@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
@@ -64,10 +63,7 @@ func (m *lineinfile) Check(ctx context.Context, n node.Reader) (module.Plan, err
 		return module.Plan{Return: map[string]any{"msg": "file not present"}}, nil
 	}
 	if old == nil && !m.Create {
-		return module.Plan{}, notSure(n, &module.Failure{
-			Msg: fmt.Sprintf("Destination %s does not exist !", m.Path), Hint: "create: true makes it",
-			Return: map[string]any{"rc": int64(257)},
-		})
+		return module.Plan{}, e.missing(n, "Destination")
 	}
 	lines := keepLines(string(before))
 	ret := map[string]any{"backup": ""}
@@ -83,13 +79,6 @@ func (m *lineinfile) Check(ctx context.Context, n node.Reader) (module.Plan, err
 	p, err := e.plan(n, old, before, after, ret)
 	if err != nil {
 		return p, err
-	}
-	if old == nil {
-		dirs, err := mkdirs(n, path.Dir(m.Path), 0o777&^n.Umask())
-		if err != nil {
-			return p, err
-		}
-		p.Changes = append(dirs, p.Changes...)
 	}
 	addAttrMessage(&p, !bytes.Equal(before, after))
 	return p, nil

@@ -48,6 +48,11 @@ func (l *Local) RemoveAll(path string) error {
 
 // Rename moves within a file system.
 func (l *Local) Rename(oldpath, newpath string) error {
+	return l.pair(os.Rename, oldpath, newpath)
+}
+
+// pair calls f for the real places of two paths, and sees that the second lasts.
+func (l *Local) pair(f func(from, to string) error, oldpath, newpath string) error {
 	from, err := l.real(oldpath, false)
 	if err != nil {
 		return l.named(err, oldpath)
@@ -56,7 +61,7 @@ func (l *Local) Rename(oldpath, newpath string) error {
 	if err != nil {
 		return l.named(err, newpath)
 	}
-	if err := os.Rename(from, to); err != nil {
+	if err := f(from, to); err != nil {
 		return err
 	}
 	return syncDir(filepath.Dir(to))
@@ -77,18 +82,7 @@ func (l *Local) Symlink(target, path string) error {
 
 // Link makes newpath a second name of oldpath.
 func (l *Local) Link(oldpath, newpath string) error {
-	from, err := l.real(oldpath, false)
-	if err != nil {
-		return l.named(err, oldpath)
-	}
-	to, err := l.real(newpath, false)
-	if err != nil {
-		return l.named(err, newpath)
-	}
-	if err := os.Link(from, to); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(to))
+	return l.pair(os.Link, oldpath, newpath)
 }
 
 // Chmod sets the mode. Links have none: a link is left alone.

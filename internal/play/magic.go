@@ -1,8 +1,7 @@
 package play
 
 import (
-	"strings"
-
+	"mageprov/internal/inventory"
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
 	"mageprov/internal/template"
@@ -61,15 +60,12 @@ func (r *Run) magicOf(h *host) vars.Layer {
 }
 
 var hostMagic = map[string]func(hostOf) (any, bool){
-	"inventory_hostname": func(x hostOf) (any, bool) { return x.h.name, true },
-	"inventory_hostname_short": func(x hostOf) (any, bool) {
-		short, _, _ := strings.Cut(x.h.name, ".")
-		return short, true
-	},
-	"group_names":    func(x hostOf) (any, bool) { return jinja.FromGo(x.r.o.Inventory.GroupNames(x.h.name)), true },
-	"inventory_file": func(x hostOf) (any, bool) { return x.r.o.Inventory.File(x.h.name), true },
-	"inventory_dir":  func(x hostOf) (any, bool) { return x.r.o.Inventory.Dir(x.h.name), true },
-	"ansible_facts":  func(x hostOf) (any, bool) { return &x.h.facts, true },
+	"inventory_hostname":       func(x hostOf) (any, bool) { return x.h.name, true },
+	"inventory_hostname_short": func(x hostOf) (any, bool) { return inventory.ShortName(x.h.name), true },
+	"group_names":              func(x hostOf) (any, bool) { return jinja.FromGo(x.r.o.Inventory.GroupNames(x.h.name)), true },
+	"inventory_file":           func(x hostOf) (any, bool) { return x.r.o.Inventory.File(x.h.name), true },
+	"inventory_dir":            func(x hostOf) (any, bool) { return x.r.o.Inventory.Dir(x.h.name), true },
+	"ansible_facts":            func(x hostOf) (any, bool) { return &x.h.facts, true },
 }
 
 // connectionDefaults are what ansible_host and its like are when nobody sets them.
