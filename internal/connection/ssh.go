@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -67,6 +68,9 @@ func (d *Dialer) dialSSH(ctx context.Context, t Target) (Conn, error) {
 		close(c.done)
 	}()
 	every := t.Keepalive
+	if n, err := strconv.Atoi(settings.get(e.alias, "ServerAliveInterval")); every == 0 && err == nil && n > 0 {
+		every = time.Duration(n) * time.Second
+	}
 	if every == 0 {
 		every = 15 * time.Second
 	}
@@ -109,7 +113,7 @@ func (r *route) reach(ctx context.Context, e *endpoint, password string, chain [
 // connect gives the byte stream to e's sshd.
 func (r *route) connect(ctx context.Context, e *endpoint, chain []string) (net.Conn, error) {
 	if e.proxyCommand != "" {
-		return dialCommand(e.proxyCommand)
+		return dialCommand(ctx, e)
 	}
 	if len(e.jumps) == 0 {
 		ctx, cancel := context.WithTimeout(ctx, e.timeout)

@@ -54,6 +54,7 @@ func Connect(ctx context.Context, address string, in io.Reader, out io.Writer) e
 		return err
 	}
 	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
 	go func() {
 		if _, err := io.Copy(c, in); err == nil {
 			c.(*net.TCPConn).CloseWrite()
