@@ -20,6 +20,8 @@ func newLint(s streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:     "lint [PLAYBOOK...]",
 		Short:   "Read playbooks and roles and say what is wrong or doubtful, without touching any host",
+		Long: "Findings are printed as file:line:col: level: text [rule], and end lint with exit code 2;\n" +
+			"files that apply would refuse end it with 1.",
 		Example: "  mageprov lint\n  mageprov lint playbooks/site.yml",
 		RunE: func(_ *cobra.Command, paths []string) error {
 			if len(paths) == 0 {
