@@ -62,9 +62,7 @@ func New(o Options) *Engine {
 	e := &Engine{opts: o, plugins: lookups()}
 	e.text, e.files = e.dialect(), e.dialect()
 	e.text.DoubleBackslash = true
-	e.text.KeepTrailingNewline = true
 	e.files.TrimBlocks = true
-	e.files.KeepTrailingNewline = true
 	return e
 }
 

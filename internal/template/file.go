@@ -46,6 +46,7 @@ func (s *Scope) RenderFile(ctx context.Context, path string, o module.TemplateOp
 	if err != nil {
 		return "", n.suggest(err)
 	}
+	out = endLike(out, source)
 	if o.NewlineSequence != "" && o.NewlineSequence != "\n" {
 		out = strings.ReplaceAll(out, "\n", unescapeNewline(o.NewlineSequence))
 	}

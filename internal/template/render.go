@@ -47,7 +47,22 @@ func (s *Scope) render(ctx context.Context, t *jinja.Text) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.engine.text.Render(ctx, t, s)
+	v, err := s.engine.text.Render(ctx, t, s)
+	if text, ok := v.(string); ok && err == nil && !t.Expr {
+		return endLike(text, t.Source), nil
+	}
+	return v, err
+}
+
+// endLike gives rendered text the newlines at its end that the source has and
+// Jinja2 drops. What the last value brought itself counts: "{{ file }}\n" has
+// one newline, whether or not file ends in one.
+func endLike(text, source string) string {
+	missing := len(source) - len(strings.TrimRight(source, "\n")) - (len(text) - len(strings.TrimRight(text, "\n")))
+	if missing <= 0 {
+		return text
+	}
+	return text + strings.Repeat("\n", missing)
 }
 
 // nesting counts, in a context, renderings within renderings.

@@ -241,8 +241,8 @@ func TestRenderFile(t *testing.T) {
 		want      string
 	}{
 		{"trim blocks", "{% if true %}\nx\n{% endif %}\n", module.TemplateOptions{}, "x\n"},
-		{"no trimming", "{% if true %}\nx\n{% endif %}\n", module.TemplateOptions{TrimBlocks: &no}, "\nx\n\n"},
-		{"header", "#jinja2: trim_blocks: False, lstrip_blocks: true\n  {% if true %}\nx\n{% endif %}\n", module.TemplateOptions{}, "\nx\n\n"},
+		{"no trimming", "{% if true %}\nx\n{% endif %}\n", module.TemplateOptions{TrimBlocks: &no}, "\nx\n"},
+		{"header", "#jinja2: trim_blocks: False, lstrip_blocks: true\n  {% if true %}\nx\n{% endif %}\n", module.TemplateOptions{}, "\nx\n"},
 		{"marks", "#jinja2:variable_start_string:'[%', variable_end_string:'%]'\n[% n %] {{ n }}\n", module.TemplateOptions{}, "5 {{ n }}\n"},
 		{"marks by option", "<< n >>", module.TemplateOptions{VariableStart: "<<", VariableEnd: ">>"}, "5"},
 		{"managed", "# {{ ansible_managed }}\n", module.TemplateOptions{}, "# Ansible managed\n"},
@@ -251,16 +251,37 @@ func TestRenderFile(t *testing.T) {
 		{"include beside", "{% include 'other.j2' %}", module.TemplateOptions{}, "beside 5"},
 		{"include on the path", "{% include 'far.j2' %}", module.TemplateOptions{}, "far 5"},
 		{"crlf", "a\nb\n", module.TemplateOptions{NewlineSequence: `\r\n`}, "a\r\nb\r\n"},
+		{"included end", "{% include 'end.j2' %}\nx", module.TemplateOptions{}, "endx"},
+		{"newline of a value", "{{ 'x\n' }}\n", module.TemplateOptions{}, "x\n"},
+		{"more newlines", "{{ 'x\n' }}\n\n", module.TemplateOptions{}, "x\n\n"},
+		{"trimmed end", "{% if true %}x{% endif %}\n", module.TemplateOptions{}, "x\n"},
 		{"lookup is data", "{{ lookup('template', 'raw.j2') }}", module.TemplateOptions{}, "{{ n }}"},
 		{"loop variable in lookup", "{% for q in [1] %}{{ lookup('vars', 'q') }}{% endfor %}", module.TemplateOptions{}, "1"},
 	} {
 		files := memory{
-			"dir/t.j2": c.src, "dir/other.j2": "beside {{ n }}", "role/templates/far.j2": "far {{ n }}",
+			"dir/t.j2": c.src, "dir/other.j2": "beside {{ n }}", "role/templates/end.j2": "end\n", "role/templates/far.j2": "far {{ n }}",
 			"role/templates/raw.j2": "{% raw %}{{ n }}{% endraw %}",
 		}
 		got, err := testScope(t, files).RenderFile(context.Background(), "dir/t.j2", c.o)
 		if err != nil || got != c.want {
 			t.Errorf("%s: got %q, %v; want %q", c.name, got, err, c.want)
+		}
+	}
+}
+
+// TestEndOfText: a text ends in as many newlines as it is written with, at
+// least, and what is a value but for them stays a value.
+func TestEndOfText(t *testing.T) {
+	for _, c := range []struct {
+		src  string
+		want any
+	}{
+		{"{{ 'x\n' }}\n", "x\n"}, {"{{ 'x' }}\n", "x\n"}, {"{{ 'x\n\n' }}\n", "x\n\n"}, {"{{ '' }}\n", "\n"},
+		{"{% if true %}x{% endif %}\n", "x\n"}, {"q {{ n }}\n\n", "q 5\n\n"}, {"{{ n }}\n", int64(5)},
+	} {
+		got, err := testScope(t, nil).Render(context.Background(), &jinja.Text{Source: c.src})
+		if err != nil || got != c.want {
+			t.Errorf("%q gives %#v, %v; want %#v", c.src, got, err, c.want)
 		}
 	}
 }
