@@ -82,7 +82,7 @@ func (c *sshConn) uploadCat(ctx context.Context, src *counted, size int64, tmp, 
 func (c *sshConn) Download(ctx context.Context, src string, w io.Writer) error {
 	s := c.sftpClient()
 	if s == nil {
-		return fault.Wrap(c.downloadCat(ctx, src, w), "downloading %s from %s", src, c.name)
+		return fault.Wrap(Cat(ctx, c, src, Become{}, w), "downloading %s from %s", src, c.name)
 	}
 	f, err := s.Open(src)
 	if err != nil {
@@ -96,12 +96,4 @@ func (c *sshConn) Download(ctx context.Context, src string, w io.Writer) error {
 		err = ctx.Err()
 	}
 	return fault.Wrap(err, "downloading %s from %s", src, c.name)
-}
-
-func (c *sshConn) downloadCat(ctx context.Context, src string, w io.Writer) error {
-	p, err := c.Start(ctx, []string{"cat", "--", src}, Become{})
-	if err != nil {
-		return err
-	}
-	return Drain(ctx, p, w)
 }

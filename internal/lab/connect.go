@@ -34,7 +34,7 @@ func dial(ctx context.Context, address string) (net.Conn, error) {
 		}
 		defer f.Close()
 		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-			got <- answer{nil, fault.Wrap(err, "entering the lab's network")}
+			got <- answer{nil, fault.Wrap(err, "entering the lab's network, for which it takes root")}
 			return
 		}
 		// One address and a plain dial: the socket is made on this thread.
@@ -60,7 +60,9 @@ func Connect(ctx context.Context, address string, in io.Reader, out io.Writer) e
 			c.(*net.TCPConn).CloseWrite()
 		}
 	}()
-	_, err = io.Copy(out, c)
+	if _, err = io.Copy(out, c); ctx.Err() != nil {
+		return nil // told to end: that is no error
+	}
 	return err
 }
 

@@ -283,37 +283,7 @@ func (s *Session) Download(ctx context.Context, path string, w io.Writer) error 
 	if s.become.Method == "" {
 		return s.node.conn.Download(ctx, path, w)
 	}
-	// What a talkative shell of the node says first ends at the mark.
-	p, err := s.node.conn.Start(ctx, []string{"/bin/sh", "-c", `printf '\000file '; exec cat -- "$1"`, "sh", path}, s.become)
-	if err != nil {
-		return err
-	}
-	return fault.Wrap(connection.Drain(ctx, p, &after{w: w, mark: []byte("\x00file ")}), "downloading %s from %s", path, s.node.o.Name)
-}
-
-// after passes on what comes after a mark.
-type after struct {
-	w     io.Writer
-	mark  []byte
-	seen  []byte
-	found bool
-}
-
-func (a *after) Write(p []byte) (int, error) {
-	if a.found {
-		return a.w.Write(p)
-	}
-	a.seen = append(a.seen, p...)
-	_, rest, found := bytes.Cut(a.seen, a.mark)
-	if !found {
-		a.seen = a.seen[max(0, len(a.seen)-len(a.mark)):]
-		return len(p), nil
-	}
-	a.found, a.seen = true, nil
-	if _, err := a.w.Write(rest); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	return fault.Wrap(connection.Cat(ctx, s.node.conn, path, s.become, w), "downloading %s from %s", path, s.node.o.Name)
 }
 
 // meter counts what is read.

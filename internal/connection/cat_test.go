@@ -1,4 +1,4 @@
-package remote
+package connection
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ func TestAfter(t *testing.T) {
 	const text = "welcome\x00fi\n\x00file \x00file content"
 	for n := 1; n <= len(text); n++ {
 		var got bytes.Buffer
-		a := &after{w: &got, mark: []byte("\x00file ")}
+		a := &after{w: &got, mark: []byte(fileMark)}
 		for rest := []byte(text); len(rest) > 0; {
 			piece := rest[:min(n, len(rest))]
 			rest = rest[len(piece):]
