@@ -13,6 +13,7 @@ type UndefinedError struct {
 	Msg  string
 }
 
+// Error gives the message; the place is added by whoever knows it.
 func (e *UndefinedError) Error() string { return e.Msg }
 
 // AsUndefined says whether err came from using an undefined value, and which.

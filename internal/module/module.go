@@ -61,6 +61,7 @@ type Failure struct {
 	Return map[string]any
 }
 
+// Error gives the message that the user reads as msg.
 func (f *Failure) Error() string { return f.Msg }
 
 // Result is the outcome of one task on one host.

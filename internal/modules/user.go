@@ -216,7 +216,7 @@ func noGroup(n node.Reader, name string) error {
 }
 
 // after reports the account as it has become.
-func (t *userTask) after(_ context.Context, n node.Reader, ret map[string]any) error {
+func (t *userTask) after(ctx context.Context, n node.Reader, ret map[string]any) error {
 	u, err := n.LookupUser(t.Name)
 	if err != nil {
 		return fault.New("user %s does not exist after it was added", t.Name).Because(err)
@@ -235,7 +235,7 @@ func (t *userTask) after(_ context.Context, n node.Reader, ret map[string]any) e
 		ret["append"], ret["move_home"] = t.Append, t.MoveHome
 	}
 	if t.GenerateSSHKey {
-		return t.reportSSHKey(n, u.Home)
+		return t.reportSSHKey(ctx, n, u.Home)
 	}
 	return nil
 }

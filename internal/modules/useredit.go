@@ -43,11 +43,11 @@ func (t *userTask) create(n node.Reader) error {
 	flag(t.CreateHome && t.Umask != "", "-K", "UMASK="+t.Umask)
 	flag(t.System, "-r")
 	argv = append(argv, t.Name)
-	c := accountChange("add user "+t.Name, "", t.describe(n), argv, nil)
+	c := accountChange("add user "+t.Name, "", t.describe(), argv, nil)
 	c.Apply = func(ctx context.Context, w node.Writer) error {
 		res, err := runAccount(ctx, w, argv, nil)
 		if err == nil && res.Unknown {
-			return t.assumeNew(w)
+			return t.assumeNew(ctx, w)
 		}
 		return err
 	}
@@ -86,7 +86,7 @@ func (t *userTask) numberFlags(argv *[]string) {
 }
 
 // describe shows a new account in a diff.
-func (t *userTask) describe(node.Reader) string {
+func (t *userTask) describe() string {
 	lines := []string{"name: " + t.Name}
 	if t.UID != nil {
 		lines = append(lines, "uid: "+itoa(*t.UID))
@@ -101,7 +101,7 @@ func (t *userTask) describe(node.Reader) string {
 }
 
 // assumeNew tells check mode of the account, its own group and its home.
-func (t *userTask) assumeNew(w node.Writer) error {
+func (t *userTask) assumeNew(ctx context.Context, w node.Writer) error {
 	u := t.want
 	if u.UID < 0 {
 		u.UID = freeUID(w, t.System)
@@ -119,7 +119,7 @@ func (t *userTask) assumeNew(w node.Writer) error {
 		assumeMember(w, t.Name, *t.Groups)
 	}
 	if _, err := w.Lstat(u.Home); t.CreateHome && errors.Is(err, fs.ErrNotExist) {
-		return t.makeHome(context.Background(), w, u)
+		return t.makeHome(ctx, w, u)
 	}
 	return nil
 }

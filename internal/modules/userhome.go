@@ -222,7 +222,7 @@ func (t *userTask) askpass(ctx context.Context, w node.Writer, cmd *node.Command
 }
 
 // reportSSHKey adds the public key and its fingerprint. In check mode a new key is not known.
-func (t *userTask) reportSSHKey(n node.Reader, home string) error {
+func (t *userTask) reportSSHKey(ctx context.Context, n node.Reader, home string) error {
 	file := t.sshKeyPath(home)
 	t.ret["ssh_key_file"] = file
 	pub, err := n.ReadFile(file + ".pub")
@@ -233,7 +233,7 @@ func (t *userTask) reportSSHKey(n node.Reader, home string) error {
 		return err
 	}
 	t.ret["ssh_public_key"] = strings.TrimSpace(string(pub))
-	res, err := n.Query(context.Background(), node.Command{Argv: []string{"ssh-keygen", "-l", "-f", file}})
+	res, err := n.Query(ctx, node.Command{Argv: []string{"ssh-keygen", "-l", "-f", file}})
 	if err == nil && res.RC == 0 {
 		t.ret["ssh_fingerprint"] = strings.TrimSpace(cleanText(res.Stdout))
 	}

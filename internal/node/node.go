@@ -36,10 +36,14 @@ const (
 	LinkType = fs.ModeSymlink
 )
 
-// IsDir, IsRegular and IsLink tell the common types.
-func (i Info) IsDir() bool     { return i.Type == fs.ModeDir }
+// IsDir is true for a directory itself, not for a link to one.
+func (i Info) IsDir() bool { return i.Type == fs.ModeDir }
+
+// IsRegular is true for a plain file.
 func (i Info) IsRegular() bool { return i.Type == 0 }
-func (i Info) IsLink() bool    { return i.Type == fs.ModeSymlink }
+
+// IsLink is true for a symbolic link, which only Lstat gives.
+func (i Info) IsLink() bool { return i.Type == fs.ModeSymlink }
 
 // ErrUnknown is the error of a read whose answer depends on something that has
 // not really happened: check mode knows that a download would be there, but not

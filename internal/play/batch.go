@@ -48,7 +48,7 @@ func (v *playRun) batch(ctx context.Context, hosts []*host, first bool) (*batch,
 	if err := b.settings(ctx); err != nil {
 		return nil, err
 	}
-	b.collectHandlers()
+	b.collectHandlers(ctx)
 	return b, nil
 }
 

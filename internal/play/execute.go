@@ -27,10 +27,12 @@ type execution struct {
 	// of the item at hand
 	check, diff bool
 	delegate    *host // nil: the host itself
-	label       string
-	raw         *jinja.Dict // arguments as written
-	rendered    *jinja.Dict // arguments of a module that stays on the controller
-	learned     []assignment
+	// delegateFacts: what the task learns belongs to the delegate
+	delegateFacts bool
+	label         string
+	raw           *jinja.Dict // arguments as written
+	rendered      *jinja.Dict // arguments of a module that stays on the controller
+	learned       []assignment
 }
 
 // outcome is what became of it. result is what register: receives.
@@ -162,11 +164,14 @@ func (x *execution) settings(ctx context.Context, s *template.Scope) (err error)
 	if x.diff, err = x.in.flag(ctx, s, x.in.base.Diff, o.Diff); err != nil {
 		return err
 	}
+	if x.delegateFacts, err = x.in.flag(ctx, s, x.in.base.DelegateFacts, false); err != nil {
+		return fault.Wrap(err, "delegate_facts")
+	}
 	x.delegate = nil
 	if x.in.base.DelegateTo != nil {
 		v, err := s.Render(ctx, x.in.base.DelegateTo)
 		if err != nil {
-			return fmt.Errorf("delegate_to: %w", err)
+			return fault.Wrap(err, "delegate_to")
 		}
 		if name := jinja.Str(v); v != nil && name != "" && v != template.Omit {
 			x.delegate = x.b.run.host(name)

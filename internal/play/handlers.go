@@ -23,7 +23,7 @@ type handler struct {
 
 // collectHandlers lists the play's handlers: those of its roles, dependencies
 // first, then its own.
-func (b *batch) collectHandlers() {
+func (b *batch) collectHandlers(ctx context.Context) {
 	b.listed, b.dependent = []string{}, []string{}
 	note := func(names *[]string, name string) {
 		if !slices.Contains(*names, name) {
@@ -38,7 +38,7 @@ func (b *batch) collectHandlers() {
 			walk(in, d)
 		}
 		b.publish(use)
-		if b.adopt(in, use.Role) {
+		if b.adopt(ctx, in, use.Role) {
 			b.walkImported(in, use.Role.Tasks, top) // roles that this one imports
 		}
 	}
@@ -52,7 +52,7 @@ func (b *batch) collectHandlers() {
 	b.walkImported(b.root(), b.play.PreTasks, top)
 	b.walkImported(b.root(), b.play.Tasks, top)
 	b.walkImported(b.root(), b.play.PostTasks, top)
-	b.handlers = append(b.handlers, b.readHandlers(b.root(), b.play.Handlers)...)
+	b.handlers = append(b.handlers, b.readHandlers(ctx, b.root(), b.play.Handlers)...)
 }
 
 // walkImported finds roles that import_role has put among the tasks.
@@ -83,7 +83,7 @@ func (b *batch) publish(use *playbook.RoleUse) {
 
 // adopt lists the handlers of a role, once, and says whether it did. Hosts that
 // go at their own pace may come to one role at the same time.
-func (b *batch) adopt(in inherited, role *playbook.Role) bool {
+func (b *batch) adopt(ctx context.Context, in inherited, role *playbook.Role) bool {
 	known := func() bool { return b.adopted[role.Path] }
 	b.mu.Lock()
 	again := known()
@@ -91,7 +91,7 @@ func (b *batch) adopt(in inherited, role *playbook.Role) bool {
 	if again {
 		return false
 	}
-	handlers := b.readHandlers(in, role.Handlers) // reads variables: not under the lock
+	handlers := b.readHandlers(ctx, in, role.Handlers) // reads variables: not under the lock
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if known() {
@@ -104,13 +104,12 @@ func (b *batch) adopt(in inherited, role *playbook.Role) bool {
 
 // readHandlers makes handlers of tasks. A name whose variables are unknown is
 // taken as it is written.
-func (b *batch) readHandlers(in inherited, nodes []playbook.Node) (all []*handler) {
+func (b *batch) readHandlers(ctx context.Context, in inherited, nodes []playbook.Node) (all []*handler) {
 	in.handler = true
-	ctx := context.Background()
 	for _, n := range nodes {
 		switch n := n.(type) {
 		case *playbook.Block:
-			all = append(all, b.readHandlers(in.blockOf(n), n.Body)...)
+			all = append(all, b.readHandlers(ctx, in.blockOf(n), n.Body)...)
 		case *playbook.Task:
 			h := &handler{task: n, in: in, role: roleName(in), notified: map[*host]bool{}}
 			s := b.scopeOfNames(in)

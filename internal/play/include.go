@@ -198,7 +198,7 @@ func (b *batch) runInclusion(ctx context.Context, up, in inherited, t *playbook.
 	use := &playbook.RoleUse{Base: playbook.Base{Place: t.Place}, Role: role}
 	child = child.calls()
 	rin := child.enter(use)
-	b.adopt(rin, role)
+	b.adopt(ctx, rin, role)
 	if public {
 		b.publish(use)
 	}

@@ -180,20 +180,12 @@ type assignment struct {
 // learn writes variables where they belong.
 func (x *execution) learn(a assignment) {
 	h := x.h
-	if x.delegate != nil && a.kind != module.VarInclude && x.delegatesFacts() {
+	if x.delegate != nil && a.kind != module.VarInclude && x.delegateFacts {
 		x.delegate.learn(a)
 		return
 	}
 	h.learn(a)
 	x.learned = append(x.learned, a)
-}
-
-func (x *execution) delegatesFacts() bool {
-	v, err := x.in.flag(context.Background(), x.scope, x.in.base.DelegateFacts, false)
-	if err != nil {
-		x.b.run.warn("%s: delegate_facts: %v", x.t.Place, err)
-	}
-	return v
 }
 
 func (h *host) learn(a assignment) {
