@@ -60,6 +60,9 @@ func runPlaybooks(ctx context.Context, s streams, f *runFlags, paths []string) e
 	if err != nil {
 		return err
 	}
+	for _, text := range playbook.UnknownTags(books, append(words(f.tags), words(f.skip)...)) {
+		w.warn(text)
+	}
 	if done, err := w.list(books); done || err != nil {
 		return err
 	}

@@ -18,8 +18,8 @@ import (
 func newLint(s streams) *cobra.Command {
 	var rolesPath []string
 	c := &cobra.Command{
-		Use:     "lint [PLAYBOOK...]",
-		Short:   "Read playbooks and roles and say what is wrong or doubtful, without touching any host",
+		Use:   "lint [PLAYBOOK...]",
+		Short: "Read playbooks and roles and say what is wrong or doubtful, without touching any host",
 		Long: "Findings are printed as file:line:col: level: text [rule], and end lint with exit code 2;\n" +
 			"files that apply would refuse end it with 1.",
 		Example: "  mageprov lint\n  mageprov lint playbooks/site.yml",
