@@ -1,7 +1,10 @@
 # make build   bin/mageprov with the workers for managed nodes inside
 # make worker  those workers alone; prints their size on the wire
-# make test    all tests
-# make check   what must hold before a commit: format, vet, tests with -race
+# make test    all tests that need no lab, under the race detector
+# make check   what must hold before a commit: format, vet, tests
+# make demo    the main job on three lab hosts (root)
+# make lab-test  modules and failures on lab hosts (root)
+# make bench   ratios against ansible-core (root)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 EMBED   := internal/remote/embed
@@ -34,12 +37,11 @@ worker:
 	done
 
 test:
-	go test ./...
+	CGO_ENABLED=1 go test -race ./...
 
-check:
+check: test
 	@test -z "$$(gofmt -l cmd internal)" || { echo "not gofmt-clean:"; gofmt -l cmd internal; exit 1; }
 	go vet ./...
-	CGO_ENABLED=1 go test -race ./...
 
 fmt:
 	gofmt -w cmd internal
