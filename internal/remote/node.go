@@ -152,8 +152,11 @@ func (n *Node) launch(ctx context.Context, b connection.Become, bins map[string]
 	if err != nil {
 		return nil, err
 	}
-	stderr := &tail{}
-	go io.Copy(stderr, p.Stderr())
+	stderr := &tail{all: make(chan struct{})}
+	go func() {
+		defer close(stderr.all)
+		io.Copy(stderr, p.Stderr())
+	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	timer := time.AfterFunc(startTimeout, func() { cancel(context.DeadlineExceeded) })
@@ -214,6 +217,17 @@ func (n *Node) explain(err error, noise []byte, stderr *tail) error {
 type tail struct {
 	mu  sync.Mutex
 	buf []byte
+	all chan struct{} // closed when no more will come
+}
+
+// last waits a moment for what a process said at its end, which may arrive
+// after the end of its output.
+func (t *tail) last() string {
+	select {
+	case <-t.all:
+	case <-time.After(500 * time.Millisecond):
+	}
+	return strings.TrimSpace(t.String())
 }
 
 const tailSize = 16 << 10

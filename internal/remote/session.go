@@ -124,8 +124,9 @@ func (s *Session) fail(err error) {
 	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		f.Err = err
 	}
+	said := s.stderr.last()
 	go s.proc.Kill()
-	if said := strings.TrimSpace(s.stderr.String()); strings.Contains(said, "panic:") || strings.Contains(said, "fatal error:") {
+	if strings.Contains(said, "panic:") || strings.Contains(said, "fatal error:") {
 		f.Msg = fmt.Sprintf("the worker on %s broke", s.node.o.Name)
 		f.Hint = said
 	} else if said != "" {
