@@ -366,6 +366,15 @@ func kindOf(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
+// Text gives the text that an argument of type string makes of v.
+func Text(v any) string {
+	s, err := toString(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return s
+}
+
 func toString(v any) (string, error) {
 	switch v := v.(type) {
 	case string:

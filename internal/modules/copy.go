@@ -45,6 +45,8 @@ type copyFile struct {
 	Basename string  `arg:"_basename"` // the name where dest is a directory
 	// Directory: dest shall be a directory, with directory_mode if it is new.
 	Directory bool `arg:"_directory"`
+	// Top: it is dest itself, which keeps what it has where it is there already.
+	Top bool `arg:"_top"`
 }
 
 // Validate demands one source.
@@ -145,7 +147,8 @@ func (c *copyFile) directories(n node.Reader, dest *string) ([]module.Change, er
 	return nil, nil
 }
 
-// directory makes dest, and leaves one that is there alone.
+// directory makes dest. One that is there gets the mode and owner of new ones,
+// but for the directory that the user named.
 func (c *copyFile) directory(n node.Reader) (module.Plan, error) {
 	i, err := statOrNil(n, c.Dest)
 	if err != nil {
@@ -155,8 +158,13 @@ func (c *copyFile) directory(n node.Reader) (module.Plan, error) {
 		return module.Plan{}, fmt.Errorf("%s is in the way and not a directory", c.Dest)
 	}
 	var p module.Plan
-	if i == nil {
+	switch {
+	case i == nil:
 		p.Changes, err = c.makeDirectories(n, c.Dest)
+	case !c.Top:
+		a := c.FileArgs
+		a.Mode = c.DirectoryMode
+		p.Changes, err = a.changes(n, realPath(n, c.Dest), *i)
 	}
 	return p, err
 }
@@ -218,7 +226,7 @@ func (c *copyFile) copyTree(ctx context.Context, n node.Reader, from, to string,
 	case err != nil:
 		return err
 	case i == nil:
-		dirs, err := c.makeDirectories(n, to)
+		dirs, err := c.makeCopy(n, from, to)
 		if err != nil {
 			return err
 		}
@@ -236,6 +244,27 @@ func (c *copyFile) copyTree(ctx context.Context, n node.Reader, from, to string,
 		}
 	}
 	return nil
+}
+
+// makeCopy makes the directory to, and without other wishes with the mode of
+// from: what was private stays private.
+func (c *copyFile) makeCopy(n node.Reader, from, to string) ([]module.Change, error) {
+	like := *c
+	if i, err := n.Stat(from); err != nil {
+		return nil, err
+	} else if like.DirectoryMode == "" {
+		like.DirectoryMode = module.Mode(modeString(i.Mode))
+	}
+	var dirs []module.Change
+	parent, err := statOrNil(n, path.Dir(to))
+	if err == nil && parent == nil {
+		dirs, err = c.makeDirectories(n, path.Dir(to))
+	}
+	if err != nil {
+		return nil, err
+	}
+	own, err := like.makeDirectories(n, to)
+	return append(dirs, newSteps(dirs, own)...), err
 }
 
 // newSteps leaves out what is planned already: a directory that several need.
@@ -279,7 +308,11 @@ func (c *copyFile) copyEntry(ctx context.Context, n node.Reader, i node.Info, to
 		return err
 	}
 	args := c.FileArgs
-	if args.Mode == "preserve" {
+	have, err := statOrNil(n, to)
+	if err != nil {
+		return err
+	}
+	if args.Mode == "preserve" || args.Mode == "" && have == nil {
 		args.Mode = module.Mode(modeString(i.Mode))
 	}
 	p := put{args: args, src: src, dest: to, force: c.Force, backup: c.Backup, follow: c.Follow, validate: c.ValidateCmd}

@@ -14,6 +14,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"unicode/utf16"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
@@ -144,7 +145,7 @@ func copyDirectory(ctx context.Context, c module.Controller, args module.Args, m
 	if !strings.HasSuffix(m.Src, "/") {
 		top = path.Join(top, filepath.Base(src))
 	}
-	total := &module.Result{Return: map[string]any{"dest": m.Dest, "src": m.Src}}
+	total := &module.Result{Return: map[string]any{"dest": strings.TrimRight(m.Dest, "/") + "/", "src": m.Src}}
 	add := func(res *module.Result, err error) error {
 		if err != nil {
 			return err
@@ -164,13 +165,15 @@ func copyDirectory(ctx context.Context, c module.Controller, args module.Args, m
 		switch {
 		case i.IsDir():
 			return add(c.Run(ctx, "ansible.builtin.copy", module.Args{"dest": to, "_directory": true,
-				"directory_mode": args["directory_mode"], "owner": args["owner"], "group": args["group"]}))
+				"directory_mode": args["directory_mode"], "owner": args["owner"], "group": args["group"],
+				"_top": to == top && strings.HasSuffix(m.Src, "/")}))
 		case i.Mode()&fs.ModeSymlink != 0:
 			target, err := os.Readlink(from)
 			if err != nil {
 				return err
 			}
-			return add(c.Run(ctx, "ansible.builtin.file", module.Args{"path": to, "src": target, "state": "link", "force": true, "follow": false}))
+			return add(c.Run(ctx, "ansible.builtin.file", module.Args{"path": to, "src": target, "state": "link", "force": true, "follow": false,
+				"owner": args["owner"], "group": args["group"]}))
 		}
 		one := maps.Clone(args)
 		delete(one, "directory_mode")
@@ -237,20 +240,31 @@ func contentText(v any) (string, error) {
 		}
 		return spacedJSON(strings.TrimSuffix(b.String(), "\n")), nil
 	}
-	return fmt.Sprint(v), nil
+	return module.Text(v), nil
 }
 
-// spacedJSON puts the blanks after commas and colons that Python writes.
+// spacedJSON puts the blanks after commas and colons that Python writes, and
+// escapes what is not ASCII as it does.
 func spacedJSON(s string) string {
 	var b strings.Builder
 	quoted := false
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		b.WriteByte(c)
+	escaped := false
+	for _, c := range s {
 		switch {
+		case c > 0xffff:
+			high, low := utf16.EncodeRune(c)
+			fmt.Fprintf(&b, "\\u%04x\\u%04x", high, low)
+			continue
+		case c > 0x7e:
+			fmt.Fprintf(&b, "\\u%04x", c)
+			continue
+		}
+		b.WriteRune(c)
+		switch {
+		case escaped:
+			escaped = false
 		case quoted && c == '\\':
-			i++
-			b.WriteByte(s[i])
+			escaped = true
 		case c == '"':
 			quoted = !quoted
 		case !quoted && (c == ',' || c == ':'):

@@ -194,6 +194,10 @@ func (f *file) directory(n node.Reader, i *node.Info) (module.Plan, error) {
 	switch {
 	case t == nil:
 		changes, err = f.makeDirectories(n)
+	case t.IsLink() && f.Follow:
+		// a link to nowhere: the directory it leads to is wanted
+		f.Path = absolute(f.Path, t.Target)
+		changes, err = f.makeDirectories(n)
 	case !t.IsDir():
 		return module.Plan{}, fmt.Errorf("%s already exists as a %s", f.Path, kindOfPath(t))
 	default:
@@ -203,7 +207,8 @@ func (f *file) directory(n node.Reader, i *node.Info) (module.Plan, error) {
 			changes = append(changes, below...)
 		}
 	}
-	if err == nil && t != nil {
+	if err == nil && t != nil && t.IsDir() {
+		f.Path = at
 		var times []module.Change
 		times, err = f.times(n, at, *t, "preserve")
 		changes = append(changes, times...)

@@ -16,6 +16,9 @@ func (f *file) link(n node.Reader, i *node.Info) (module.Plan, error) {
 			return module.Plan{}, fault.New("src is required for creating new symlinks")
 		}
 		f.Src = i.Target // only attributes are wanted
+		if t, err := statOrNil(n, f.Path); err != nil || t == nil && f.Follow {
+			return f.done(module.Plan{}, "dest"), err // there is nothing to give them to
+		}
 	}
 	target := absolute(f.Path, f.Src)
 	t, err := statOrNil(n, target)

@@ -76,7 +76,7 @@ type put struct {
 
 // plan gives the steps. newDir: the directory of dest will be made before.
 func (p put) plan(n node.Reader, newDir bool) (module.Plan, error) {
-	ret := map[string]any{"dest": p.dest, "checksum": p.src.sha1}
+	ret := map[string]any{"dest": p.dest, "checksum": p.src.sha1} // dest: where the file is, behind a link that is followed
 	plan := module.Plan{Return: ret}
 	argv, err := validation(p.validate)
 	if err != nil {
@@ -92,6 +92,7 @@ func (p put) plan(n node.Reader, newDir bool) (module.Plan, error) {
 	isLink := old != nil && old.IsLink()
 	if isLink && p.follow {
 		at = realPath(n, p.dest)
+		ret["dest"] = at
 		if old, err = statOrNil(n, p.dest); err != nil {
 			return plan, err
 		}
@@ -109,10 +110,11 @@ func (p put) plan(n node.Reader, newDir bool) (module.Plan, error) {
 		return plan, err
 	}
 	plan.After = func(_ context.Context, n node.Reader, ret map[string]any) error {
-		addPathInfo(n, p.dest, ret)
+		addPathInfo(n, at, ret)
 		return nil
 	}
 	if same {
+		ret["path"] = at
 		plan.Changes, err = p.args.changes(n, at, *old)
 		return plan, err
 	}

@@ -48,7 +48,11 @@ func (m *replace) Check(ctx context.Context, n node.Reader) (module.Plan, error)
 	if old == nil {
 		return module.Plan{}, notSure(n, &module.Failure{Msg: fmt.Sprintf("Path %s does not exist !", m.Path), Return: map[string]any{"rc": int64(257)}})
 	}
-	text, encode := decodeText(before)
+	decode := decodeText
+	if m.Encoding == "latin-1" || m.Encoding == "iso-8859-1" {
+		decode = decodeBytes
+	}
+	text, encode := decode(before)
 	ret := map[string]any{"msg": "", "rc": int64(0)}
 	start, end, miss, err := m.section(text)
 	if err != nil {
@@ -112,6 +116,11 @@ func decodeText(b []byte) (string, func(string) []byte) {
 	if utf8.Valid(b) {
 		return string(b), func(s string) []byte { return []byte(s) }
 	}
+	return decodeBytes(b)
+}
+
+// decodeBytes takes every byte for a character.
+func decodeBytes(b []byte) (string, func(string) []byte) {
 	runes := make([]rune, len(b))
 	for i, c := range b {
 		runes[i] = rune(c)
