@@ -158,15 +158,14 @@ func TestLogin(t *testing.T) {
 	}
 	for label, c := range map[string]struct {
 		args []string
-		want string
+		want []string
 	}{
-		"wrong":   {[]string{"-e", "ansible_become_password=no"}, "password"},
-		"missing": {nil, "password"},
+		"wrong":   {[]string{"-e", "ansible_become_password=sesame"}, []string{"failed: who: ", "lab1 refused the password"}},
+		"missing": {nil, []string{"failed: who: ", "lab1 needs a password", "-K"}},
 	} {
-		r := run(t, "apply", append([]string{who, "-e", "ansible_user=builder"}, c.args...)...)
-		t.Logf("%s password: exit code %d after %s: %s", label, r.code, r.took, r.problem("lab1"))
-		wantText(t, label+" password", r.problem("lab1"), c.want)
-		if strings.Contains(r.out+r.err, "=no") {
+		r := run(t, "apply", append([]string{who, "-e", "ansible_user=builder"}, c.args...)...).want(t, 2)
+		wantText(t, label+" password", r.problem("lab1"), c.want...)
+		if strings.Contains(r.out+r.err, "sesame") {
 			t.Errorf("%s: the password shows", label)
 		}
 	}
