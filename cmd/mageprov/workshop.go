@@ -9,6 +9,8 @@ import (
 
 	"github.com/hashicorp/go-multierror"
 
+	"github.com/charmbracelet/log"
+
 	"mageprov"
 	"mageprov/internal/document"
 	"mageprov/internal/fault"
@@ -122,7 +124,7 @@ func (w *workshop) login() (play.Login, error) {
 	}
 	l := play.Login{User: f.user, KeyFile: f.keyFile, Kind: f.connection, Timeout: f.timeoutDuration(), HostKey: policy,
 		KnownHosts: f.knownHosts, SSHConfig: f.sshConfig, Become: f.become, BecomeUser: f.becomeUser, BecomeMethod: f.becomeMethod,
-		AskHostKey: w.askHostKey, Passphrase: w.passphrase}
+		AskHostKey: w.askHostKey, Passphrase: w.passphrase, Log: w.newLog()}
 	if f.connection != "" && f.connection != "ssh" && f.connection != "local" {
 		return l, fault.New("--connection %q is not known", f.connection).WithHint("one of ssh, local")
 	}
@@ -144,6 +146,19 @@ func (w *workshop) login() (play.Login, error) {
 		}
 	}
 	return l, nil
+}
+
+// newLog is the log on stderr: with -vv what is worth knowing, with -vvv every
+// connection.
+func (w *workshop) newLog() *log.Logger {
+	l := log.NewWithOptions(w.streams.err, log.Options{Prefix: "mageprov", ReportTimestamp: true, Level: log.WarnLevel})
+	switch {
+	case w.flags.verbosity >= 3:
+		l.SetLevel(log.DebugLevel)
+	case w.flags.verbosity == 2:
+		l.SetLevel(log.InfoLevel)
+	}
+	return l
 }
 
 func (w *workshop) newReporter() report.Reporter {

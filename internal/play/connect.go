@@ -2,10 +2,14 @@ package play
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/user"
 	"strings"
 	"sync"
+	"time"
+
+	"github.com/charmbracelet/log"
 
 	"mageprov/internal/connection"
 	"mageprov/internal/fault"
@@ -43,6 +47,9 @@ func newLinks(l Login) *links {
 	if l.Dial == nil {
 		l.Dial = new(connection.Dialer).Dial
 	}
+	if l.Log == nil {
+		l.Log = log.New(io.Discard)
+	}
 	return &links{login: l, open: map[linkKey]*pending{}}
 }
 
@@ -78,11 +85,20 @@ func (ls *links) get(ctx context.Context, t connection.Target) (*link, error) {
 }
 
 func (ls *links) dial(ctx context.Context, t connection.Target) (*link, error) {
+	l := ls.login.Log.With("host", t.Name)
+	l.Debug("connecting", "by", t.Kind, "to", t.Host, "port", t.Port, "user", t.User)
+	begin := time.Now()
 	conn, err := ls.login.Dial(ctx, t)
 	if err != nil {
+		l.Debug("not connected", "after", time.Since(begin).Round(time.Millisecond), "error", err)
 		return nil, unreachable(err)
 	}
-	node, err := remote.Open(ctx, conn, remote.Options{Name: t.Name, Local: t.Kind == "local"})
+	l.Debug("connected", "after", time.Since(begin).Round(time.Millisecond))
+	node, err := remote.Open(ctx, conn, remote.Options{Name: t.Name, Local: t.Kind == "local", Progress: func(done, total int64) {
+		if done == total {
+			l.Info("pushed the worker", "bytes", total)
+		}
+	}})
 	if err != nil {
 		conn.Close()
 		return nil, unreachable(err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/charmbracelet/log"
+
 	"mageprov/internal/connection"
 	"mageprov/internal/document"
 	"mageprov/internal/inventory"
@@ -58,6 +60,9 @@ type Login struct {
 	BecomeUser     string
 	BecomeMethod   string
 	BecomePassword string
+
+	// Log hears of connections: what was tried, and how long it took. nil: nobody does.
+	Log *log.Logger
 
 	// Dial opens a connection; nil is connection.Dial.
 	Dial func(ctx context.Context, t connection.Target) (connection.Conn, error)
