@@ -152,7 +152,12 @@ func (m *cron) planWrite(n node.Reader, p *module.Plan, before, after string, ex
 			name, step := keepCopy(n, f)
 			p.Changes, p.Return["backup_file"] = append(p.Changes, step), name
 		}
-		p.Changes = append(p.Changes, rewriteText(f, before, after, exists, 0o644))
+		step := rewriteText(f, before, after, exists, 0o644)
+		if m.State == "absent" && !m.Env && strings.TrimSpace(after) == "" {
+			step.What = "remove " + f // nothing is left in it
+			step.Apply = func(_ context.Context, w node.Writer) error { return w.Remove(f) }
+		}
+		p.Changes = append(p.Changes, step)
 		return
 	}
 	who := m.User
