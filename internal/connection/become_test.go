@@ -23,7 +23,7 @@ func loginAs(t *testing.T, rules ...string) (Conn, string) {
 }
 
 func TestSudo(t *testing.T) {
-	const wrong, right = "wrong", sshtest.Password
+	wrong, right := "wrong", sshtest.Password
 	for label, c := range map[string]struct {
 		rules []string
 		b     Become

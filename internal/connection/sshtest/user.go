@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Password is the password of the users that NewUser makes.
-const Password = "correct horse"
+// Password is the password of the users that NewUser makes. It differs between
+// test processes: one of them looks for its own in all processes.
+var Password = fmt.Sprintf("correct horse %d", os.Getpid())
 
 // NewUser makes a user of this machine until the test ends, with Password and,
 // if it is not empty, a sudoers rule ("ALL=(ALL) ALL"; further lines are
