@@ -24,9 +24,9 @@ type workload struct {
 	name     string
 	playbook string // with HOSTS for the pattern
 	hosts    int
-	tasks    int     // per host
+	tasks    int // per host
 	aim      float64
-	prepare  bool    // one unmeasured run first, so that the tasks are converged
+	prepare  bool // one unmeasured run first, so that the tasks are converged
 }
 
 func workloads() []workload {
