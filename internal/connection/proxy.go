@@ -114,7 +114,7 @@ func (c *commandConn) Close() error {
 	c.once.Do(func() {
 		c.in.Close()
 		pid := c.cmd.Process.Pid
-		_ = syscall.Kill(-pid, syscall.SIGTERM)
+		_ = syscall.Kill(-pid, syscall.SIGTERM) // gone already is as good
 		kill := time.AfterFunc(time.Second, func() { _ = syscall.Kill(-pid, syscall.SIGKILL) })
 		defer kill.Stop()
 		c.cmd.Wait()

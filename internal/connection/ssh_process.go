@@ -79,7 +79,7 @@ func (p *sshProcess) Wait() (int, error) {
 // Kill sends the signal, which newer servers pass on, and hangs up, which ends
 // whatever reads its input.
 func (p *sshProcess) Kill() error {
-	_ = p.session.Signal(ssh.SIGKILL)
+	_ = p.session.Signal(ssh.SIGKILL) // older servers refuse; the hang-up follows anyway
 	return p.session.Close()
 }
 

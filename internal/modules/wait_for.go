@@ -217,7 +217,9 @@ func (m *waitFor) portReady(ctx context.Context, ret map[string]any) (bool, erro
 	if m.SearchRegex == "" || m.State == "stopped" || m.State == "absent" {
 		return true, nil
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(limit))
+	if err := conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return false, nil // closed by now: not reached yet
+	}
 	var text []byte
 	buf := make([]byte, 4096)
 	for len(text) < 1<<20 {

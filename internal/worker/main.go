@@ -79,7 +79,7 @@ func sessionDir(beside string) (string, error) {
 	if home, err := os.UserHomeDir(); err == nil {
 		cache := filepath.Join(home, ".cache", "mageprov")
 		if os.MkdirAll(filepath.Dir(cache), 0o755) == nil {
-			_ = os.Mkdir(cache, 0o700)
+			_ = os.Mkdir(cache, 0o700) // it is checked below, whoever made it
 		}
 		places = append(places, cache)
 	}

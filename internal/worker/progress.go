@@ -56,6 +56,7 @@ func (p *progress) flush() {
 	text := string(p.pending[:cut])
 	p.pending = append(p.pending[:0], p.pending[cut:]...)
 	if text != "" {
+		// Live output is a courtesy: a cut connection shows when the reply is sent.
 		_ = p.out.Write(wire.KindProgress, wire.Progress{ID: p.id, Text: text})
 	}
 }
