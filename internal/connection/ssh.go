@@ -122,7 +122,7 @@ func (r *route) connect(ctx context.Context, e *endpoint, chain []string) (net.C
 		if err != nil {
 			return nil, explainDial(e, err)
 		}
-		return conn, nil
+		return newQuickAck(conn), nil
 	}
 	last := len(e.jumps) - 1
 	host, usr, port, err := parseHop(e.jumps[last])

@@ -134,9 +134,15 @@ func deviceFacts(_ context.Context, g *gathering) {
 			links["masters"][slave] = append(links["masters"][slave], name)
 		}
 	}
+	parts := map[string][]string{} // by device, as the links in /sys/class/block tell
+	block, _ := g.node.ReadDir("/sys/class/block")
+	for _, e := range block {
+		dev := path.Base(path.Dir(e.Target))
+		parts[dev] = append(parts[dev], path.Base(e.Path))
+	}
 	for _, e := range entries {
 		name := path.Base(e.Path)
-		devices[name] = g.device(name, e.Target, links)
+		devices[name] = g.device(name, e.Target, parts[name], links)
 	}
 	all := map[string]any{}
 	for kind, byDev := range links {
@@ -162,7 +168,7 @@ func (g *gathering) names(dir string) []string {
 	return names
 }
 
-func (g *gathering) device(name, target string, links map[string]map[string][]string) map[string]any {
+func (g *gathering) device(name, target string, partitions []string, links map[string]map[string][]string) map[string]any {
 	dir := "/sys/block/" + name
 	virtual := 0
 	if strings.Contains(target, "/virtual/") || g.exists(dir+"/device/../driver") && strings.Contains(target, "/virtio") {
@@ -182,10 +188,7 @@ func (g *gathering) device(name, target string, links map[string]map[string][]st
 		d["serial"] = serial
 	}
 	parts := map[string]any{}
-	for _, p := range g.names(dir) {
-		if !strings.HasPrefix(p, name) || !g.exists(dir+"/"+p+"/partition") {
-			continue
-		}
+	for _, p := range partitions {
 		pdir := dir + "/" + p
 		var uuid any
 		if ids := links["uuids"][p]; len(ids) > 0 {

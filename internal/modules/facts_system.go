@@ -1,9 +1,11 @@
 package modules
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -157,11 +159,14 @@ func pythonFacts(ctx context.Context, g *gathering) {
 	if err != nil {
 		return
 	}
-	res, err := g.node.Query(ctx, node.Command{Argv: []string{exe, "--version"}})
-	if err != nil || res.RC != 0 {
-		return
+	version := g.packagedPython(exe)
+	if version == "" {
+		res, err := g.node.Query(ctx, node.Command{Argv: []string{exe, "--version"}})
+		if err != nil || res.RC != 0 {
+			return
+		}
+		version = strings.TrimSpace(strings.TrimPrefix(string(res.Stdout), "Python "))
 	}
-	version := strings.TrimSpace(strings.TrimPrefix(string(res.Stdout), "Python "))
 	nums := make([]any, 3)
 	for i, s := range strings.SplitN(version+".0.0", ".", 4)[:3] {
 		x, _ := strconv.Atoi(strings.TrimRight(s, "abcdefghijklmnopqrstuvwxyz+"))
@@ -173,6 +178,32 @@ func pythonFacts(ctx context.Context, g *gathering) {
 		"version":      map[string]any{"major": nums[0], "minor": nums[1], "micro": nums[2], "releaselevel": "final", "serial": 0},
 		"version_info": append(nums, "final", 0),
 	}
+}
+
+// releasedVersion is the upstream part of a Debian version that a final release has.
+var releasedVersion = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
+
+// packagedPython asks dpkg's status file for the version of the distribution's
+// Python, which takes a tenth of the time that starting it does; "" if exe is
+// another one or no final release.
+func (g *gathering) packagedPython(exe string) string {
+	real, err := g.node.EvalSymlinks(exe)
+	if err != nil || path.Dir(real) != "/usr/bin" {
+		return ""
+	}
+	status, err := g.node.ReadFile("/var/lib/dpkg/status")
+	if err != nil {
+		return ""
+	}
+	_, entry, _ := bytes.Cut(status, []byte("\nPackage: "+path.Base(real)+"-minimal\nStatus: install ok installed\n"))
+	entry, _, _ = bytes.Cut(entry, []byte("\n\n"))
+	_, version, _ := bytes.Cut(entry, []byte("\nVersion: "))
+	version, _, _ = bytes.Cut(version, []byte("\n"))
+	upstream, _, _ := strings.Cut(string(version), "-")
+	if !releasedVersion.MatchString(upstream) {
+		return ""
+	}
+	return upstream
 }
 
 // cmdlineFacts splits the kernel's command line: cmdline keeps the last value

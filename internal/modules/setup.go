@@ -2,8 +2,10 @@ package modules
 
 import (
 	"context"
+	"maps"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"mageprov/internal/fault"
@@ -100,11 +102,25 @@ type gathering struct {
 	facts    map[string]any
 }
 
+// run collects side by side, each into facts of its own: what one waits for (a
+// program, a slow device) holds no other up. A later one wins a key.
 func (g *gathering) run(ctx context.Context, cs []collector) {
-	for _, c := range cs {
-		cctx, cancel := context.WithTimeout(ctx, g.timeout)
-		c.run(cctx, g)
-		cancel()
+	parts := make([]gathering, len(cs))
+	var wg sync.WaitGroup
+	for i, c := range cs {
+		parts[i] = *g
+		parts[i].facts = map[string]any{}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			ctx, cancel := context.WithTimeout(ctx, g.timeout)
+			defer cancel()
+			c.run(ctx, &parts[i])
+		}()
+	}
+	wg.Wait()
+	for _, p := range parts {
+		maps.Copy(g.facts, p.facts)
 	}
 }
 

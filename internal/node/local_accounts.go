@@ -9,12 +9,21 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
 // accounts reads /etc/passwd and /etc/group, and asks getent for names they
 // lack where nsswitch.conf knows further sources. The files are read again when
 // they have changed: a module may have just added a user.
+// fileStamp tells one state of a file from the next.
+type fileStamp struct {
+	known bool // a file was looked for
+	inode uint64
+	size  int64
+	mtime syscall.Timespec
+}
+
 type accounts struct {
 	l      *Local
 	mu     sync.Mutex
@@ -26,7 +35,7 @@ type accounts struct {
 type table[T any] struct {
 	file   string // "/etc/passwd"
 	db     string // "passwd"
-	stamp  string
+	stamp  fileStamp
 	byName map[string]*T
 	byID   map[int]*T
 	asked  map[string]*T // answers of getent by key; nil: unknown
@@ -79,10 +88,10 @@ func (t *table[T]) load(l *Local) {
 	if err != nil {
 		return
 	}
-	fi, err := os.Stat(real)
-	stamp := "none"
-	if err == nil {
-		stamp = fi.ModTime().Format(time.RFC3339Nano) + strconv.FormatInt(fi.Size(), 10)
+	var st syscall.Stat_t
+	stamp := fileStamp{known: true}
+	if syscall.Stat(real, &st) == nil {
+		stamp.inode, stamp.size, stamp.mtime = st.Ino, st.Size, st.Mtim
 	}
 	if stamp == t.stamp {
 		return

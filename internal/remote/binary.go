@@ -31,8 +31,9 @@ var built string
 // that carry it, which saves a sixth of the way, and by gzip for nodes that have
 // nothing else. gzip is made when the first such node asks.
 type binary struct {
-	build string // SHA-256 of the program, its build id
-	zst   []byte // nil if there is none
+	build string                 // SHA-256 of the program, its build id
+	size  int64                  // of the program
+	zst   func() ([]byte, error) // nil if there is none
 	gzip  func() ([]byte, error)
 }
 
@@ -40,22 +41,40 @@ type binary struct {
 // name, and which tool it takes.
 func (b *binary) packed(tool string) (string, []byte, error) {
 	if tool == "zstd" && b.zst != nil {
-		return tool, b.zst, nil
+		zst, err := b.zst()
+		return tool, zst, err
 	}
 	gz, err := b.gzip()
 	return "gzip", gz, err
 }
 
-// fromZstd makes a binary of what the build embedded.
-func fromZstd(build string, zst []byte) *binary {
-	return &binary{build: build, zst: zst, gzip: sync.OnceValues(func() ([]byte, error) {
-		r, err := zstd.NewReader(bytes.NewReader(zst))
+// fromZstd makes a binary of a file that the build embedded. Its megabytes are
+// read when a node has to be given them, which is once per version.
+func fromZstd(build string, from fs.FS, file string) (*binary, error) {
+	f, err := from.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	head := make([]byte, zstd.HeaderMaxSize)
+	n, _ := io.ReadFull(f, head) // what is missing the header tells
+	var h zstd.Header
+	if err := h.Decode(head[:n]); err != nil || !h.HasFCS {
+		return nil, fault.New("the worker %s that this program carries is damaged", build).Because(err)
+	}
+	zst := sync.OnceValues(func() ([]byte, error) { return fs.ReadFile(from, file) })
+	return &binary{build: build, size: int64(h.FrameContentSize), zst: zst, gzip: sync.OnceValues(func() ([]byte, error) {
+		data, err := zst()
+		if err != nil {
+			return nil, err
+		}
+		r, err := zstd.NewReader(bytes.NewReader(data))
 		if err != nil {
 			return nil, err
 		}
 		defer r.Close()
 		return compress(r, gzip.DefaultCompression)
-	})}
+	})}, nil
 }
 
 func compress(r io.Reader, level int) ([]byte, error) {
@@ -92,11 +111,9 @@ func findWorkers(from fs.ReadDirFS, fresh bool) (map[string]*binary, error) {
 		if len(parts) != 4 || len(parts[3]) != 2*sha256.Size {
 			continue
 		}
-		zst, err := fs.ReadFile(from, path.Join("embed", e.Name()))
-		if err != nil {
+		if all[parts[1]+"/"+parts[2]], err = fromZstd(parts[3], from, path.Join("embed", e.Name())); err != nil {
 			return nil, err
 		}
-		all[parts[1]+"/"+parts[2]] = fromZstd(parts[3], zst)
 	}
 	own := runtime.GOOS + "/" + runtime.GOARCH
 	if !fresh || all[own] == nil {
@@ -116,12 +133,16 @@ func packSelf() (*binary, error) {
 		return nil, fault.Wrap(err, "reading this program, to push it as worker")
 	}
 	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
 	h := sha256.New()
 	gz, err := compress(io.TeeReader(f, h), gzip.BestSpeed)
 	if err != nil {
 		return nil, err
 	}
-	return &binary{build: hex.EncodeToString(h.Sum(nil)), gzip: func() ([]byte, error) { return gz, nil }}, nil
+	return &binary{build: hex.EncodeToString(h.Sum(nil)), size: fi.Size(), gzip: func() ([]byte, error) { return gz, nil }}, nil
 }
 
 // machines maps what `uname -sm` prints to Go's names.

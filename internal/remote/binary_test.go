@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/klauspost/compress/zstd"
+
 	"mageprov/internal/connection"
 	"mageprov/internal/fault"
 	"mageprov/internal/wire"
@@ -40,7 +42,11 @@ func TestWorkerIsSmall(t *testing.T) {
 		t.Errorf("%d bytes on the wire, at most %d are allowed", len(out), maxWorker)
 	}
 	// What a node without zstd gets must be the same program.
-	tool, gz, err := fromZstd("x", out).packed("gzip")
+	b, err := fromZstd("x", fstest.MapFS{"f": {Data: out}}, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tool, gz, err := b.packed("gzip")
 	if err != nil || tool != "gzip" {
 		t.Fatal(tool, err)
 	}
@@ -73,18 +79,26 @@ func TestWorkerImports(t *testing.T) {
 
 func TestFindWorkers(t *testing.T) {
 	sum := strings.Repeat("a", 64)
+	enc, err := zstd.NewWriter(nil, zstd.WithSingleSegment(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pack := func(s string) []byte { return enc.EncodeAll([]byte(s), nil) }
 	got, err := findWorkers(fstest.MapFS{
 		"embed/README.md":                          {Data: []byte("x")},
-		"embed/worker-linux-amd64-" + sum + ".zst": {Data: []byte("zst1")},
-		"embed/worker-linux-arm64-" + sum + ".zst": {Data: []byte("zst2")},
+		"embed/worker-linux-amd64-" + sum + ".zst": {Data: pack("one")},
+		"embed/worker-linux-arm64-" + sum + ".zst": {Data: pack("second")},
 		"embed/worker-linux-amd64-short.zst":       {Data: []byte("no")},
 	}, true)
-	if err != nil || len(got) != 2 || string(got["linux/arm64"].zst) != "zst2" || got["linux/amd64"].build != sum {
+	if err != nil || len(got) != 2 || got["linux/arm64"].size != 6 || got["linux/amd64"].build != sum {
 		t.Errorf("%v %v", got, err)
 	}
-	got, err = findWorkers(fstest.MapFS{"embed/worker-linux-" + goarch() + "-" + sum + ".zst": {Data: []byte("stale")}}, false)
+	got, err = findWorkers(fstest.MapFS{"embed/worker-linux-" + goarch() + "-" + sum + ".zst": {Data: pack("stale")}}, false)
 	if err != nil || len(got) != 1 {
 		t.Fatalf("%v %v", got, err)
+	}
+	if _, err := findWorkers(fstest.MapFS{"embed/worker-linux-amd64-" + sum + ".zst": {Data: []byte("damaged")}}, true); err == nil {
+		t.Error("a damaged worker is carried")
 	}
 	tool, gz, err := got["linux/"+goarch()].packed("zstd") // of which it has none
 	if err != nil || tool != "gzip" {
@@ -102,7 +116,7 @@ func TestFindWorkers(t *testing.T) {
 
 // TestGreet plays nodes that say something else than Hello.
 func TestGreet(t *testing.T) {
-	bins := map[string]*binary{"linux/amd64": {build: strings.Repeat("a", 64), zst: []byte("zst"), gzip: func() ([]byte, error) { return []byte("gz"), nil }}}
+	bins := map[string]*binary{"linux/amd64": {build: strings.Repeat("a", 64), zst: func() ([]byte, error) { return []byte("zst"), nil }, gzip: func() ([]byte, error) { return []byte("gz"), nil }}}
 	for label, c := range map[string]struct{ says, want string }{
 		"other machine":     {bootMark + "machine FreeBSD amd64\n", "no worker for web1, which is FreeBSD amd64\nhint: managed nodes are Linux"},
 		"not embedded":      {bootMark + "machine Linux aarch64\n", "no worker for web1, which is Linux aarch64\nhint: this program was built without"},

@@ -23,17 +23,18 @@ const bootMark = "\x00mageprov-boot "
 // tried in turn, for hardened nodes mount some of them noexec (then neither -x
 // holds nor does the probe run). One that exists must be a real directory, the
 // user's own, and private.
-const startScript = `case $(uname -sm) in
-%[1]s*) printf '\000mageprov-boot machine %%s\n' "$(uname -sm)"; exit 3;;
+const startScript = `m=/proc/sys/kernel/arch
+[ -r $m ] && read -r m <$m && m="Linux $m" || m=$(uname -sm)
+case $m in
+%[1]s*) printf '\000mageprov-boot machine %%s\n' "$m"; exit 3;;
 esac
-u=$(id -u)
 ok() { [ -d "$1" ] && [ ! -L "$1" ] && [ -O "$1" ] && case $(ls -ld "$1") in drwx------*) ;; *) false;; esac; }
+run() { f=$1/$n; [ %[2]s ] && [ -x "$f" ] && [ -f "$f" ] && [ ! -L "$f" ] && [ -O "$f" ] && ok "$1" && exec "$f" worker; }
+[ "$HOME" ] && run "$HOME/.cache/mageprov"
+u=$(id -u)
 set -- "$HOME/.cache/mageprov" /var/tmp/mageprov-$u /tmp/mageprov-$u /run/user/$u/mageprov /run/mageprov-$u /dev/shm/mageprov-$u
 [ "$HOME" ] || shift
-for d; do
-f=$d/$n
-[ -x "$f" ] && [ -f "$f" ] && [ ! -L "$f" ] && [ -O "$f" ] && ok "$d" && [ %[2]s ] && exec "$f" worker
-done
+for d; do run "$d"; done
 umask 077
 for d; do
 mkdir -p "$d" 2>/dev/null; ok "$d" || continue
@@ -42,7 +43,7 @@ printf '#!/bin/sh\n' 2>/dev/null >"$t" && chmod 700 "$t" && "$t" 2>/dev/null || 
 command -v zstd >/dev/null && z=zstd || z=gzip
 printf '\000mageprov-boot push %%s %%s\n' "$m" "$z"
 read -r z size sum || exit 4
-if head -c "$size" | "$z" -dc >"$t" && [ "$(sha256sum <"$t")" = "$sum  -" ] && chmod 700 "$t" && mv -f "$t" "$d/$n"; then
+if head -c "$size" | "$z" -dc >"$t" && [ "$(sha256sum <"$t")" = "$sum  -" ] && { sync "$t" 2>/dev/null || :; } && chmod 700 "$t" && mv -f "$t" "$d/$n"; then
 find "$d" -name '.new*' -mmin +60 -delete 2>/dev/null
 ls -t "$d" | grep '^worker-' | tail -n +3 | while read -r o; do rm -f "$d/$o"; done
 exec "$d/$n" worker

@@ -175,7 +175,7 @@ func (n *Node) launch(ctx context.Context, b connection.Become, bins map[string]
 		err = context.Cause(ctx)
 	}
 	if err == nil && !self {
-		if bin := bins[h.OS+"/"+h.Arch]; bin == nil || bin.build != h.Build {
+		if bin := bins[h.OS+"/"+h.Arch]; bin == nil || bin.name() != h.Build || bin.size != h.Size {
 			err = errWrongBuild
 		}
 	}

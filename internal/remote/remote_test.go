@@ -144,7 +144,7 @@ func both(t *testing.T, f func(t *testing.T, n *Node)) {
 func TestDo(t *testing.T) {
 	both(t, func(t *testing.T, n *Node) {
 		s := session(t, n, connection.Become{})
-		if s.Hello().UID != os.Geteuid() || len(s.Hello().Build) != 64 {
+		if s.Hello().UID != os.Geteuid() || s.Hello().Build == "" || s.Hello().Size < 1<<20 {
 			t.Errorf("hello: %+v", s.Hello())
 		}
 		if again := session(t, n, connection.Become{}); again != s {

@@ -18,7 +18,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, m := range []struct {
 		k Kind
 		v any
-	}{{KindHello, Hello{Build: "x", UID: 3}}, {KindTask, sent}, {KindBye, nil}} {
+	}{{KindHello, Hello{Size: 7, UID: 3}}, {KindTask, sent}, {KindBye, nil}} {
 		if err := w.Write(m.k, m.v); err != nil {
 			t.Fatal(err)
 		}
@@ -26,7 +26,7 @@ func TestRoundTrip(t *testing.T) {
 	r := NewReader(&buf)
 	var h Hello
 	next(t, r, KindHello, &h)
-	if h.Build != "x" || h.UID != 3 {
+	if h.Size != 7 || h.UID != 3 {
 		t.Errorf("hello is %+v", h)
 	}
 	var got Task

@@ -38,7 +38,8 @@ func (k Kind) String() string {
 
 // Hello is the first message of a worker.
 type Hello struct {
-	Build string // build id; must equal the controller's
+	Build string // build id: the name of the worker's program, which holds its SHA-256
+	Size  int64  // of that program: one that was cut short on the node is noticed
 	OS    string // GOOS
 	Arch  string // GOARCH
 	User  string // effective user name

@@ -23,6 +23,7 @@ import (
 // Options are what a worker needs to know of the machine it runs on.
 type Options struct {
 	Build string // build id, for Hello
+	Size  int64  // of the program, for Hello
 	Tmp   string // the session's directory; removed by whoever made it
 	// Node gives what a task works on: the machine, or in check mode one overlay
 	// over it that lives as long as the worker.
@@ -71,7 +72,7 @@ type server struct {
 }
 
 func (s *server) hello() wire.Hello {
-	h := wire.Hello{Build: s.o.Build, OS: runtime.GOOS, Arch: runtime.GOARCH, UID: os.Geteuid(), PID: os.Getpid(), Tmp: s.o.Tmp}
+	h := wire.Hello{Build: s.o.Build, Size: s.o.Size, OS: runtime.GOOS, Arch: runtime.GOARCH, UID: os.Geteuid(), PID: os.Getpid(), Tmp: s.o.Tmp}
 	h.Home = os.Getenv("HOME")
 	if u, err := user.LookupId(strconv.Itoa(h.UID)); err == nil {
 		h.User, h.Home = u.Username, u.HomeDir

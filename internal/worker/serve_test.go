@@ -89,7 +89,7 @@ func serve(t *testing.T) *client {
 	outR, outW := io.Pipe()
 	c := &client{t: t, in: inW, out: wire.NewWriter(inW), r: wire.NewReader(outR), end: make(chan error, 1), tmp: t.TempDir()}
 	go func() {
-		err := Serve(context.Background(), inR, outW, Options{Build: "b1", Tmp: c.tmp, Node: localNodes()})
+		err := Serve(context.Background(), inR, outW, Options{Build: "b1", Size: 11, Tmp: c.tmp, Node: localNodes()})
 		outW.Close()
 		c.end <- err
 	}()
@@ -99,7 +99,7 @@ func serve(t *testing.T) *client {
 	}
 	k, body, err := c.r.Next()
 	var h wire.Hello
-	if err != nil || k != wire.KindHello || wire.Decode(body, &h) != nil || h.Build != "b1" || h.UID != os.Geteuid() || h.Tmp != c.tmp || h.Home == "" {
+	if err != nil || k != wire.KindHello || wire.Decode(body, &h) != nil || h.Build != "b1" || h.Size != 11 || h.UID != os.Geteuid() || h.Tmp != c.tmp || h.Home == "" {
 		t.Fatalf("hello: %v %+v %v", k, h, err)
 	}
 	return c

@@ -39,7 +39,7 @@ func newPiped(t *testing.T) moduletest.Host {
 	done := make(chan error, 1)
 	go func() {
 		done <- worker.Serve(context.Background(), workerIn, workerOut, worker.Options{
-			Build: "test", Tmp: t.TempDir(), Node: p.node,
+			Tmp: t.TempDir(), Node: p.node,
 		})
 	}()
 	t.Cleanup(func() {
