@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 
 func main() {
 	worker.RunIfAsked()
+	debug.SetGCPercent(startingGC)
 	// A closed pipe is an error of writing, not a sudden end. Caught rather than
 	// ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

@@ -124,7 +124,7 @@ func (w *workshop) login() (play.Login, error) {
 	}
 	l := play.Login{User: f.user, KeyFile: f.keyFile, Kind: f.connection, Timeout: f.timeoutDuration(), HostKey: policy,
 		KnownHosts: f.knownHosts, SSHConfig: f.sshConfig, Become: f.become, BecomeUser: f.becomeUser, BecomeMethod: f.becomeMethod,
-		AskHostKey: w.askHostKey, Passphrase: w.passphrase, Log: w.newLog()}
+		AskHostKey: w.askHostKey, Passphrase: w.passphrase, Log: w.newLog(), Dial: dialer()}
 	if f.connection != "" && f.connection != "ssh" && f.connection != "local" {
 		return l, fault.New("--connection %q is not known", f.connection).WithHint("one of ssh, local")
 	}
