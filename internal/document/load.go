@@ -113,7 +113,9 @@ type converter struct {
 	trusted bool
 	json    bool
 	lines   []string
-	memo    map[*yaml.Node]*Node // aliases share; a nil entry is being worked on
+	memo    map[*yaml.Node]*Node // what has an anchor, for aliases share; a nil entry is being worked on
+	runes   []rune               // of line runesOf, on which many nodes may stand
+	runesOf int
 	errs    *multierror.Error
 }
 
@@ -140,7 +142,9 @@ func (c *converter) node(y *yaml.Node, unsafe bool) *Node {
 		}
 		return c.node(y.Alias, unsafe)
 	}
-	c.memo[y] = nil
+	if y.Anchor != "" {
+		c.memo[y] = nil
+	}
 	n := &Node{Place: c.contentPlace(y)}
 	if y.Style&yaml.TaggedStyle != 0 {
 		n.Tag = y.Tag
@@ -160,7 +164,9 @@ func (c *converter) node(y *yaml.Node, unsafe bool) *Node {
 		c.checkTag(n, "!!map", "!!omap", "!!set")
 		c.mapping(n, y, unsafe)
 	}
-	c.memo[y] = n
+	if y.Anchor != "" {
+		c.memo[y] = n
+	}
 	return n
 }
 

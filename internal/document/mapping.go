@@ -143,7 +143,10 @@ func (c *converter) contentPlace(y *yaml.Node) fault.Place {
 		}
 		return p
 	}
-	rest := []rune(c.line(y.Line))
+	if c.runesOf != y.Line {
+		c.runes, c.runesOf = []rune(c.line(y.Line)), y.Line
+	}
+	rest := c.runes
 	i := y.Column - 1
 	for i >= 0 && i < len(rest) && (rest[i] == '!' || rest[i] == '&') {
 		for i < len(rest) && rest[i] != ' ' && rest[i] != '\t' {

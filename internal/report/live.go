@@ -227,7 +227,14 @@ func size(n int64) string {
 }
 
 // columns is the width of text on a terminal.
-func columns(text string) int { return runewidth.StringWidth(text) }
+func columns(text string) int {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] > '~' {
+			return runewidth.StringWidth(text)
+		}
+	}
+	return len(text)
+}
 
 // cut shortens text to a width and takes out what would move the cursor.
 func cut(text string, width int) string {
