@@ -18,7 +18,10 @@ import (
 var floors = map[string]int{
 	"fault": 0,
 
+	"config": 1,
+
 	"wire": 1, "node": 1, "node/nodetest": 2, "jinja": 1, "diff": 1, "pyre": 1,
+	"vault": 1,
 
 	"document": 2, "module": 2,
 
