@@ -23,7 +23,7 @@ var floors = map[string]int{
 	"wire": 1, "node": 1, "node/nodetest": 2, "jinja": 1, "diff": 1, "pyre": 1,
 	"vault": 1,
 
-	"document": 2, "module": 2,
+	"document": 2, "module": 2, "argspec": 2,
 
 	"inventory": 3, "playbook": 3, "template": 3, "connection": 3, "report": 3, "lab": 3,
 	"connection/sshtest": 3,

@@ -99,6 +99,12 @@ func (b *batch) root() inherited {
 	if b.run.o.Connection.Become {
 		in.base.Become = true
 	}
+	if b.run.o.AnyErrorsFatal {
+		in.base.AnyErrorsFatal = true
+	}
+	if b.run.o.NoLog {
+		in.base.NoLog = true
+	}
 	in = in.with(&b.play.Base)
 	in.base.Name, in.base.Vars = nil, nil
 	return in

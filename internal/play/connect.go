@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -258,13 +259,14 @@ func (x *execution) reach(ctx context.Context, s *template.Scope) (connection.Ta
 	if key != "" {
 		t.KeyFiles = []string{expandHome(key)}
 	}
-	port := get(keyword(x.in.base.Port, ""), "ansible_port", "ansible_ssh_port")
+	port := get(keyword(x.in.base.Port, portOf(l)), "ansible_port", "ansible_ssh_port")
 	if port != "" {
 		if t.Port, err = portion(port, 0); err != nil {
 			return t, fault.New("ansible_port of %s: %v", h.name, err)
 		}
 	}
-	args := strings.Join([]string{get("", "ansible_ssh_common_args"), get("", "ansible_ssh_extra_args"), get("", "ansible_ssh_args")}, " ")
+	args := strings.Join([]string{get(l.SSHCommonArgs, "ansible_ssh_common_args"),
+		get(l.SSHExtraArgs, "ansible_ssh_extra_args"), get(l.SSHArgs, "ansible_ssh_args")}, " ")
 	if err != nil {
 		return t, err
 	}
@@ -290,6 +292,14 @@ func (x *execution) reach(ctx context.Context, s *template.Scope) (connection.Ta
 // implicitLocal: localhost that no inventory mentions is the controller itself.
 func implicitLocal(r *Run, h *host) bool {
 	return (h.name == "localhost" || h.name == "127.0.0.1" || h.name == "::1") && !r.o.Inventory.Explicit(h.name)
+}
+
+// portOf is the port where neither variable nor keyword names one.
+func portOf(l Login) string {
+	if l.Port == 0 {
+		return ""
+	}
+	return strconv.Itoa(l.Port)
 }
 
 func normalKind(kind string) string {
@@ -338,8 +348,8 @@ func (x *execution) become(ctx context.Context, s *template.Scope) (connection.B
 	bk := connection.Become{
 		Method:   get(x.in.base.BecomeMethod, orElse(l.BecomeMethod, "sudo"), "ansible_become_method"),
 		User:     get(x.in.base.BecomeUser, orElse(l.BecomeUser, "root"), "ansible_become_user"),
-		Flags:    get(x.in.base.BecomeFlags, "", "ansible_become_flags"),
-		Exe:      get(x.in.base.BecomeExe, "", "ansible_become_exe"),
+		Flags:    get(x.in.base.BecomeFlags, l.BecomeFlags, "ansible_become_flags"),
+		Exe:      get(x.in.base.BecomeExe, l.BecomeExe, "ansible_become_exe"),
 		Password: get(nil, l.BecomePassword, "ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
 	}
 	bk.Method = strings.TrimPrefix(bk.Method, "ansible.builtin.")

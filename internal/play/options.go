@@ -36,6 +36,11 @@ type Options struct {
 	ForceHandlers bool
 	Verbosity     int
 
+	// Defaults of keywords that no play sets, as ansible.cfg gives them.
+	GatherExplicit bool // gathering = explicit: no facts unless a play asks for them
+	AnyErrorsFatal bool
+	NoLog          bool
+
 	Connection Login
 	Ask        func(question string, private bool) (string, error) // vars_prompt, pause; nil: no terminal
 }
@@ -48,6 +53,10 @@ const DefaultForks = 50
 // inventory (ansible_user and so on) are stronger, as with Ansible.
 type Login struct {
 	User, Password, KeyFile string
+	Port                    int // 0: ssh's own
+	// SSHArgs, SSHCommonArgs and SSHExtraArgs stand where a host has no variable
+	// ansible_ssh_args and so on.
+	SSHArgs, SSHCommonArgs, SSHExtraArgs string
 	Kind                    string // ssh, local; "" is ssh
 	Timeout                 time.Duration
 	HostKey                 connection.HostKeyPolicy
@@ -59,6 +68,8 @@ type Login struct {
 	Become         bool
 	BecomeUser     string
 	BecomeMethod   string
+	BecomeExe      string
+	BecomeFlags    string
 	BecomePassword string
 
 	// Log hears of connections: what was tried, and how long it took. nil: nobody does.

@@ -156,7 +156,7 @@ func (b *batch) roles(ctx context.Context) {
 // when a template reads them.
 func (b *batch) gatherFacts(ctx context.Context) {
 	in := b.root()
-	gather, err := in.flag(ctx, b.scopeFor(b.hosts[0], in, nil), b.play.GatherFacts, true)
+	gather, err := in.flag(ctx, b.scopeFor(b.hosts[0], in, nil), b.play.GatherFacts, !b.run.o.GatherExplicit)
 	if err != nil {
 		b.failAll(err)
 	} else if gather {
