@@ -91,6 +91,14 @@ func (m *authorizedKey) Check(_ context.Context, n node.Reader) (module.Plan, er
 		return module.Plan{}, err
 	}
 	plan := module.Plan{Return: m.answer(file)}
+	if m.Path != "" { // as Ansible describes any path that a module returns
+		plan.After = func(_ context.Context, n node.Reader, ret map[string]any) error {
+			if _, err := n.Lstat(file); err == nil {
+				addPathInfo(n, file, ret)
+			}
+			return nil
+		}
+	}
 	old, err := n.ReadFile(file)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err != nil && !missing {

@@ -22,7 +22,7 @@ type lineinfile struct {
 	FileArgs
 	Path         string  `arg:"path,required" alias:"dest,destfile,name"`
 	State        string  `arg:"state" choices:"absent,present"`
-	Regexp       string  `arg:"regexp" alias:"regex"`
+	Regexp       *string `arg:"regexp" alias:"regex"`
 	SearchString string  `arg:"search_string"`
 	Line         *string `arg:"line" alias:"value"`
 	Backrefs     bool    `arg:"backrefs"`
@@ -37,15 +37,15 @@ type lineinfile struct {
 // Validate refuses what cannot go together.
 func (m *lineinfile) Validate() error {
 	switch {
-	case m.Regexp != "" && m.SearchString != "":
+	case m.Regexp != nil && m.SearchString != "":
 		return fault.New("parameters are mutually exclusive: regexp|search_string")
 	case m.InsertAfter != "" && m.InsertBefore != "":
 		return fault.New("parameters are mutually exclusive: insertbefore|insertafter")
-	case m.Backrefs && m.Regexp == "":
+	case m.Backrefs && m.Regexp == nil:
 		return fault.New("regexp is required with backrefs=true")
 	case m.State == "present" && m.Line == nil:
 		return fault.New("line is required with state=present")
-	case m.State == "absent" && m.Line == nil && m.Regexp == "" && m.SearchString == "":
+	case m.State == "absent" && m.Line == nil && m.Regexp == nil && m.SearchString == "":
 		return fault.New("one of line, search_string, or regexp is required with state=absent")
 	}
 	return nil
@@ -80,9 +80,15 @@ func (m *lineinfile) Check(ctx context.Context, n node.Reader) (module.Plan, err
 	if err != nil {
 		return p, err
 	}
+	if m.Regexp != nil && *m.Regexp == "" {
+		ret["warnings"] = []any{emptyRegexp}
+	}
 	addAttrMessage(&p, !bytes.Equal(before, after))
 	return p, nil
 }
+
+const emptyRegexp = "The regular expression is an empty string, which will match every line in the file. This may have unintended consequences, " +
+	"such as replacing the last line in the file rather than appending. If this is desired, use '^' to match every line in the file and avoid this warning."
 
 // addAttrMessage completes msg where attributes change, as Ansible does.
 func addAttrMessage(p *module.Plan, textChanged bool) {
@@ -119,8 +125,8 @@ func trimEnd(line string) string { return strings.TrimRight(line, "\r\n") }
 // matcher tells the lines that regexp or search_string means.
 func (m *lineinfile) matcher() (func(line string) (*pyre.Match, bool, error), error) {
 	switch {
-	case m.Regexp != "":
-		re, err := pyre.Compile(m.Regexp, 0)
+	case m.Regexp != nil:
+		re, err := pyre.Compile(*m.Regexp, 0)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +147,7 @@ func (m *lineinfile) remove(lines []string, ret map[string]any) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	byLine := m.Regexp == "" && m.SearchString == ""
+	byLine := m.Regexp == nil && m.SearchString == ""
 	var kept []string
 	for _, l := range lines {
 		_, hit, err := match(l)
@@ -264,7 +270,7 @@ func (m *lineinfile) locate(lines []string) (at, exact, insert int, found *pyre.
 			}
 		}
 	}
-	if at < 0 && m.Regexp == "" && m.SearchString == "" && !m.Backrefs {
+	if at < 0 && m.Regexp == nil && m.SearchString == "" && !m.Backrefs {
 		at = exact // the line is there: nothing to do
 	}
 	return

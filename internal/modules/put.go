@@ -187,7 +187,18 @@ func (p put) write(n node.Reader, at string, old *node.Info, isLink bool, argv [
 			return err
 		}
 		defer f.Close()
-		return w.WriteFile(ctx, at, f, opts)
+		return refusal(w.WriteFile(ctx, at, f, opts))
 	}
 	return c, nil
+}
+
+// refusal gives what copy and template return where the validation command
+// refused the file; any other error stays as it is.
+func refusal(err error) error {
+	var bad *node.Invalid
+	if !errors.As(err, &bad) {
+		return err
+	}
+	return &module.Failure{Msg: "failed to validate", Hint: "the file that is there was not touched", Return: map[string]any{
+		"exit_status": bad.Result.RC, "stdout": string(bad.Result.Stdout), "stderr": string(bad.Result.Stderr)}}
 }

@@ -59,7 +59,17 @@ func runScript(ctx context.Context, c module.Controller, args module.Args) (*mod
 		}
 		sent["_uploaded"] = remote
 	}
-	return c.Run(ctx, "ansible.builtin.script", sent)
+	res, err := c.Run(ctx, "ansible.builtin.script", sent)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range []string{"cmd", "start", "end", "delta"} { // of command, not of script
+		delete(res.Return, k)
+	}
+	if res.Return["msg"] == "" {
+		delete(res.Return, "msg")
+	}
+	return res, nil
 }
 
 // Check plans the run of the uploaded file and its removal.
@@ -68,6 +78,14 @@ func (m *script) Check(_ context.Context, n node.Reader) (module.Plan, error) {
 	if err != nil {
 		return module.Plan{}, fmt.Errorf("splitting the command %q: %w", m.Cmd, err)
 	}
+	if file, why := m.needless(n, m.Chdir); why != "" {
+		option := "creates"
+		if file == m.Removes {
+			option = "removes"
+		}
+		return module.Plan{Skipped: fmt.Sprintf("%s %s, matching %s option", file, why, option)}, nil
+	}
+	m.StripEmptyEnds = false
 	argv := append([]string{m.Uploaded}, words[1:]...)
 	if m.Executable != "" {
 		interpreter, err := splitArgv(m.Executable)

@@ -50,6 +50,9 @@ func (l *Local) WriteFile(ctx context.Context, path string, content io.Reader, o
 		os.Remove(tmp.Name()) // gone after the rename
 	}()
 	if err := l.fill(ctx, tmp, real, old, content, o); err != nil {
+		if _, refused := err.(*Invalid); refused {
+			return err
+		}
 		return fmt.Errorf("writing %s: %w", path, err)
 	}
 	if err := os.Rename(tmp.Name(), real); err != nil {
@@ -204,13 +207,21 @@ func (l *Local) validate(ctx context.Context, tmp string, argv []string) error {
 	return ValidateError(res)
 }
 
+// Invalid is the error of WriteFile when the validation command refuses the new
+// content.
+type Invalid struct{ Result Result }
+
+// Error says it as Ansible's modules for text files do.
+func (e *Invalid) Error() string {
+	return fmt.Sprintf("failed to validate: rc:%d error:%s", e.Result.RC, strings.TrimSpace(string(e.Result.Stderr)))
+}
+
 // ValidateError is the error of a validation command that ended with res, or nil.
 func ValidateError(res Result) error {
 	if res.RC == 0 {
 		return nil
 	}
-	said := strings.TrimSpace(string(res.Stderr) + "\n" + string(res.Stdout))
-	return fault.New("failed to validate: rc:%d error:%s", res.RC, said)
+	return &Invalid{res}
 }
 
 // afterRename deals with a rename that failed: a file that is itself a mount

@@ -247,7 +247,7 @@ func (n *Node) WriteFile(ctx context.Context, path string, content io.Reader, o 
 			err = node.ValidateError(res)
 		}
 		if err != nil {
-			return fmt.Errorf("writing %s: %w", path, err)
+			return err
 		}
 		o.Validate = nil
 	}
