@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sort"
 	"strings"
+
+	"mageprov/internal/vault"
 )
 
 // Builtin heads the path of a file that is shipped in the binary.
@@ -27,7 +29,8 @@ type Files interface {
 
 // Disk reads the disk and, for relative paths that are not there, Shipped.
 type Disk struct {
-	Shipped fs.FS // content in the binary, nil for none
+	Shipped fs.FS          // content in the binary, nil for none
+	Vault   *vault.Keyring // decrypts files that are encrypted as a whole, nil for none
 }
 
 // Resolve gives the path under which a file is really read: unchanged where it
@@ -57,12 +60,17 @@ func insideName(p string) (string, bool) {
 	return p, fs.ValidPath(p)
 }
 
-// ReadFile reads a whole file.
+// ReadFile reads a whole file. One that is encrypted with ansible-vault comes
+// decrypted; without a password for it that is an error.
 func (d Disk) ReadFile(p string) ([]byte, error) {
 	if r, ok := d.Resolve(p); ok && strings.HasPrefix(r, Builtin) {
 		return fs.ReadFile(d.Shipped, strings.TrimPrefix(r, Builtin))
 	}
-	return os.ReadFile(filepath.FromSlash(p))
+	data, err := os.ReadFile(filepath.FromSlash(p))
+	if err != nil {
+		return nil, err
+	}
+	return unsealFile(p, data, d.Vault)
 }
 
 // Stat says whether p is a directory.

@@ -17,26 +17,35 @@ import (
 
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
+	"mageprov/internal/vault"
 )
 
 // Load reads one YAML document. name stands in all places. The error is a
 // *multierror.Error that holds every mistake of the file as a *fault.Error; the
 // Node is usable for further checks even then, unless it is nil.
-func Load(name string, data []byte) (*Node, error) { return load(name, data, true) }
+//
+// A !vault string is a mistake here: there is no password.
+func Load(name string, data []byte) (*Node, error) { return load(name, data, true, nil) }
+
+// LoadSealed is Load for files whose !vault strings keys decrypts when they are
+// read. An empty Keyring keeps them encrypted, for those who only look.
+func LoadSealed(name string, data []byte, keys *vault.Keyring) (*Node, error) {
+	return load(name, data, true, keys)
+}
 
 // Values reads a file of variables: always a value, nil for an empty file. Where
 // trusted is false nothing in it is ever rendered.
 func Values(name string, data []byte, trusted bool) (any, error) {
-	n, err := load(name, data, trusted)
+	n, err := load(name, data, trusted, nil)
 	if err != nil {
 		return nil, err
 	}
 	return n.ToValue(), nil
 }
 
-func load(name string, data []byte, trusted bool) (*Node, error) {
+func load(name string, data []byte, trusted bool, keys *vault.Keyring) (*Node, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	c := &converter{name: name, trusted: trusted, memo: map[*yaml.Node]*Node{}}
+	c := &converter{name: name, trusted: trusted, keys: keys, memo: map[*yaml.Node]*Node{}}
 	if looksLikeJSON(data) && json.Valid(data) {
 		c.json, data = true, yamlOfJSON(data)
 	}
@@ -111,6 +120,7 @@ func yamlOfJSON(data []byte) []byte {
 type converter struct {
 	name    string
 	trusted bool
+	keys    *vault.Keyring // nil: there is no password
 	json    bool
 	lines   []string
 	memo    map[*yaml.Node]*Node // what has an anchor, for aliases share; a nil entry is being worked on
@@ -121,9 +131,11 @@ type converter struct {
 
 func (c *converter) fail(p fault.Place, format string, args ...any) *fault.Error {
 	e := fault.At(p, format, args...)
-	c.errs = multierror.Append(c.errs, e)
+	c.add(e)
 	return e
 }
+
+func (c *converter) add(err error) { c.errs = multierror.Append(c.errs, err) }
 
 func (c *converter) place(y *yaml.Node) fault.Place {
 	return fault.Place{File: c.name, Line: y.Line, Col: y.Column}
@@ -180,19 +192,18 @@ func (c *converter) checkTag(n *Node, known ...string) {
 			return
 		}
 	}
-	if n.Tag == "!vault" || n.Tag == "!vault-encrypted" {
-		c.fail(n.Place, "encrypted value: ansible vault is not supported yet").
-			WithHint("give the value in a file of variables that only you can read, and pass it with -e @FILE")
-		return
-	}
 	c.fail(n.Place, "unknown tag %s on %s", n.Tag, n.Kind).
-		WithHint("known: %s, !unsafe; text that starts with ! needs quotes", strings.Join(known, ", "))
+		WithHint("known: %s, !unsafe, !vault; text that starts with ! needs quotes", strings.Join(known, ", "))
 }
 
 func (c *converter) scalar(n *Node, y *yaml.Node, unsafe bool) {
 	const quoted = yaml.DoubleQuotedStyle | yaml.SingleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle
 	n.Raw = y.Value
 	n.Plain = y.Style&quoted == 0
+	if n.Tag == "!vault" || n.Tag == "!vault-encrypted" {
+		c.seal(n)
+		return
+	}
 	c.checkTag(n, "!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!binary")
 	switch {
 	case n.Tag == "!!binary":

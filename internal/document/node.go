@@ -35,7 +35,7 @@ func (k Kind) String() string {
 // the values made of them.
 type Node struct {
 	Kind  Kind
-	Value any         // scalars: nil, bool, int64, *big.Int, float64, string or *jinja.Text
+	Value any         // scalars: nil, bool, int64, *big.Int, float64, string, *jinja.Text or *Sealed
 	Place fault.Place // of the first character of the content, behind tag and quote
 	Pairs []Pair      // Map: merged keys included, in PyYAML's order
 	Items []*Node     // Seq

@@ -15,6 +15,7 @@ import (
 	"mageprov/internal/document"
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
+	"mageprov/internal/vault"
 )
 
 // Options say what to load.
@@ -23,12 +24,15 @@ type Options struct {
 	// holds a comma. Later ones win.
 	Sources []string
 	Files   document.Files
+	// Vault decrypts !vault strings when they are read; nil refuses them.
+	Vault *vault.Keyring
 }
 
 // Inventory is all hosts and groups. It is safe for concurrent use: hosts and
 // groups may be added while a run goes on (add_host, group_by).
 type Inventory struct {
 	files    document.Files
+	vault    *vault.Keyring
 	sources  []string // as given
 	Warnings []string // what Load found odd but not wrong
 
@@ -92,7 +96,7 @@ func (inv *Inventory) Sources() []string { return inv.sources }
 
 func newInventory(o Options) *Inventory {
 	inv := &Inventory{
-		files: o.Files, sources: o.Sources,
+		files: o.Files, vault: o.Vault, sources: o.Sources,
 		hosts: map[string]*Host{}, groups: map[string]*Group{}, implicit: map[string]*Host{},
 		varFiles: map[string][]fileVars{},
 	}

@@ -156,7 +156,7 @@ func ignoredEnding(name string) string {
 func (inv *Inventory) readFile(src source) error {
 	data, err := inv.files.ReadFile(src.file)
 	if err != nil {
-		return fault.Wrap(err, "reading inventory %s", src.file)
+		return document.Reading(err, "inventory", src.file)
 	}
 	switch kindOf(src.file, string(data)) {
 	case kindScript:

@@ -119,6 +119,8 @@ func raw(v any) any {
 	switch v := v.(type) {
 	case *jinja.Text:
 		return v.Source
+	case *document.Sealed:
+		return v.Shown()
 	case *jinja.List:
 		if !v.Templated {
 			return v

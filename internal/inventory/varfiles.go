@@ -126,15 +126,10 @@ func (inv *Inventory) readVarFiles(files []string) ([]fileVars, error) {
 	for _, f := range files {
 		data, err := inv.files.ReadFile(f)
 		if err != nil {
-			errs = multierror.Append(errs, fault.Wrap(err, "reading variables %s", f))
+			errs = multierror.Append(errs, document.Reading(err, "variables", f))
 			continue
 		}
-		if strings.HasPrefix(string(data), "$ANSIBLE_VAULT;") {
-			errs = multierror.Append(errs, fault.At(fault.Place{File: f, Line: 1, Col: 1}, "encrypted file: ansible vault is not supported yet").
-				WithHint("give its values in a file that only you can read, and pass it with -e @FILE"))
-			continue
-		}
-		n, err := document.Load(f, data)
+		n, err := document.LoadSealed(f, data, inv.vault)
 		switch {
 		case err != nil:
 			errs = multierror.Append(errs, err)

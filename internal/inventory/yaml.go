@@ -17,7 +17,7 @@ type yamlReader struct {
 }
 
 func (inv *Inventory) readYAML(src source, data []byte) error {
-	root, err := document.Load(src.file, data)
+	root, err := document.LoadSealed(src.file, data, inv.vault)
 	if err != nil {
 		return err
 	}

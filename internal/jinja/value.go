@@ -230,10 +230,11 @@ func (d *Dict) Clone() *Dict {
 	return c
 }
 
-// IsTemplated says whether v is, or holds, source that has still to be rendered.
+// IsTemplated says whether v is, or holds, source that has still to be rendered
+// or a value that is computed when it is read.
 func IsTemplated(v any) bool {
 	switch v := v.(type) {
-	case *Text:
+	case *Text, Deferred:
 		return true
 	case *List:
 		return v.Templated

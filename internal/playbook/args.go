@@ -173,7 +173,7 @@ func (s site) badValues(spec *module.Spec, args *document.Node, literal module.A
 // goValue gives a literal as modules take it; ok is false where a template is in it.
 func goValue(v any) (any, bool) {
 	switch v := v.(type) {
-	case *jinja.Text:
+	case *jinja.Text, *document.Sealed:
 		return nil, false
 	case *big.Int:
 		return v.String(), true

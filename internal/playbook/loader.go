@@ -13,6 +13,7 @@ import (
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
 	"mageprov/internal/module"
+	"mageprov/internal/vault"
 )
 
 // Options say where a Loader reads and what it knows.
@@ -28,6 +29,8 @@ type Options struct {
 	// Parse checks the syntax of templates and conditions (and that filters and
 	// tests are known); nil: they are not checked.
 	Parse func(text *jinja.Text) error
+	// Vault decrypts !vault strings when they are read; nil refuses them.
+	Vault *vault.Keyring
 }
 
 // Loader reads playbooks, roles and task files, each file once. It may be used
@@ -182,11 +185,11 @@ func (s site) read(path string, from fault.Place) (n *document.Node, shown strin
 		if document.Missing(err) {
 			s.fail(from, "the file %s does not exist", path)
 		} else {
-			s.add(from, fault.Wrap(err, "reading %s", path))
+			s.add(from, document.Reading(err, "", path))
 		}
 		return nil, shown, false
 	}
-	n, err = document.Load(shown, data)
+	n, err = document.LoadSealed(shown, data, s.l.o.Vault)
 	if err != nil {
 		s.add(fault.Place{File: shown}, err)
 		return n, shown, n != nil

@@ -1,0 +1,75 @@
+package document
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+
+	"mageprov/internal/fault"
+	"mageprov/internal/jinja"
+	"mageprov/internal/vault"
+)
+
+// Sealed is the value of a !vault string: encrypted until a template or a task
+// reads it, because a file may hold values that nobody here can or need decrypt.
+// Its plaintext is data and never rendered. It is safe for concurrent use.
+type Sealed struct {
+	Text  string      // as it stands in the file, without indentation
+	Place fault.Place // of Text
+
+	keys *vault.Keyring
+	once sync.Once
+	val  any
+	err  error
+}
+
+// Force decrypts the value: it is a jinja.Deferred.
+func (s *Sealed) Force(context.Context) (any, error) {
+	s.once.Do(func() {
+		plaintext, err := s.keys.Open([]byte(s.Text), s.Place)
+		s.val, s.err = string(plaintext), err
+	})
+	return s.val, s.err
+}
+
+// String gives the encrypted text: whoever prints a value that nobody has read
+// prints no secret.
+func (s *Sealed) String() string { return s.Text }
+
+// Shown is the value as Ansible shows it in results and inventories that hold
+// it undecrypted.
+func (s *Sealed) Shown() *jinja.Dict { return jinja.NewDict("__ansible_vault", s.Text) }
+
+// seal makes the value of a !vault scalar. What is no vault at all, or cannot
+// be decrypted because there is no password, is a mistake of the file.
+func (c *converter) seal(n *Node) {
+	s := &Sealed{Text: n.Raw, Place: n.Place, keys: c.keys}
+	n.Value = s
+	e, err := vault.Parse([]byte(s.Text))
+	switch {
+	case err != nil:
+		c.fail(n.Place, "!vault: %v", err)
+	case c.keys == nil:
+		c.add(vault.NoPassword(n.Place, e.ID))
+	}
+}
+
+// unsealFile decrypts a file that is encrypted as a whole and gives others as
+// they are.
+func unsealFile(p string, data []byte, keys *vault.Keyring) ([]byte, error) {
+	if !vault.Encrypted(data) {
+		return data, nil
+	}
+	return keys.Open(data, fault.Place{File: p, Line: 1, Col: 1})
+}
+
+// Reading says that a file could not be read, unless err names it already. what
+// may be "".
+func Reading(err error, what, p string) error {
+	var e *fault.Error
+	if errors.As(err, &e) && e.Place.File != "" {
+		return err
+	}
+	return fault.Wrap(err, "%s", strings.TrimSpace("reading "+what)+" "+p)
+}
