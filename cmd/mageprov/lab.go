@@ -134,15 +134,15 @@ func labSSH(s streams) *cobra.Command {
 
 func labServe() *cobra.Command {
 	return &cobra.Command{Use: "serve", Hidden: true, Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return lab.Serve(c.Context()) }}
+		RunE: func(c *cobra.Command, _ []string) error { return (&lab.Lab{}).Serve(c.Context()) }}
 }
 
 func labSupervise() *cobra.Command {
 	return &cobra.Command{Use: "supervise HOST", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return lab.Supervise(c.Context(), args[0]) }}
+		RunE: func(c *cobra.Command, args []string) error { return (&lab.Lab{}).Supervise(c.Context(), args[0]) }}
 }
 
 func labConnect(s streams) *cobra.Command {
 	return &cobra.Command{Use: "connect ADDRESS", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return lab.Connect(c.Context(), args[0], s.in, s.out) }}
+		RunE: func(c *cobra.Command, args []string) error { return (&lab.Lab{}).Connect(c.Context(), args[0], s.in, s.out) }}
 }

@@ -67,7 +67,7 @@ func (l *Lab) buildBase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	want, err := recipe(suite)
+	want, err := l.recipe(suite)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (l *Lab) buildBase(ctx context.Context) error {
 		return err
 	}
 	tar := l.path("base.tar")
-	argv := []string{"mmdebstrap", "--quiet", "--variant=minbase", "--include=" + include}
+	argv := []string{"mmdebstrap", "--quiet", "--variant=minbase", "--include=" + strings.Join(append([]string{include}, l.Include...), ",")}
 	if suite == "noble" {
 		argv = append(argv, "--components=main,universe")
 	}
@@ -105,9 +105,12 @@ func (l *Lab) buildBase(ctx context.Context) error {
 }
 
 // recipe tells one base tree from another: what goes into it.
-func recipe(suite string) (string, error) {
+func (l *Lab) recipe(suite string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintln(h, suite, include)
+	if len(l.Include) > 0 || l.Alike {
+		fmt.Fprintln(h, l.Include, l.Alike)
+	}
 	entries, err := files.ReadDir("files")
 	if err != nil {
 		return "", err
@@ -136,7 +139,7 @@ func (l *Lab) dress(ctx context.Context, base string) error {
 		return err
 	}
 	write := map[string]string{
-		"etc/hostname": "lab\n", "etc/machine-id": "", "etc/resolv.conf": "# the lab has no name server\n",
+		"etc/hostname": "lab\n", "etc/machine-id": l.machineID(), "etc/resolv.conf": "# the lab has no name server\n",
 		"root/.ssh/authorized_keys": string(key), "home/admin/.ssh/authorized_keys": string(key),
 	}
 	if _, err := run(ctx, "chroot", base, "useradd", "-m", "-s", "/bin/bash", "-G", "sudo", "admin"); err != nil {
@@ -166,7 +169,18 @@ func (l *Lab) dress(ctx context.Context, base string) error {
 			return err
 		}
 	}
-	return nil
+	if l.Alike {
+		_, err = run(ctx, "chroot", base, "ssh-keygen", "-A")
+	}
+	return err
+}
+
+// machineID is empty where each host shall make its own.
+func (l *Lab) machineID() string {
+	if l.Alike {
+		return "0123456789abcdef0123456789abcdef\n"
+	}
+	return ""
 }
 
 // relabel makes Debian say that it is Ubuntu 24.04: only the labels change, and

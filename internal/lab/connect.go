@@ -19,7 +19,7 @@ import (
 
 // dial connects from inside the lab's network. The thread that enters the
 // namespace is given up afterwards.
-func dial(ctx context.Context, address string) (net.Conn, error) {
+func (l *Lab) dial(ctx context.Context, address string) (net.Conn, error) {
 	type answer struct {
 		c   net.Conn
 		err error
@@ -27,7 +27,7 @@ func dial(ctx context.Context, address string) (net.Conn, error) {
 	got := make(chan answer, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine, and its namespace with it
-		f, err := os.Open("/run/netns/" + switchNS)
+		f, err := os.Open("/run/netns/" + l.Switch())
 		if err != nil {
 			got <- answer{nil, fault.New("the lab is not up").WithHint("mageprov lab up")}
 			return
@@ -48,8 +48,8 @@ func dial(ctx context.Context, address string) (net.Conn, error) {
 
 // Connect joins in and out with a port of a lab host: it is the ProxyCommand
 // of the lab's ssh_config.
-func Connect(ctx context.Context, address string, in io.Reader, out io.Writer) error {
-	c, err := dial(ctx, address)
+func (l *Lab) Connect(ctx context.Context, address string, in io.Reader, out io.Writer) error {
+	c, err := l.dial(ctx, address)
 	if err != nil {
 		return err
 	}
@@ -71,22 +71,22 @@ func (l *Lab) await(ctx context.Context, h Host, limit time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
-		if greets(ctx, h) {
+		if l.greets(ctx, h) {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
 			return fault.New("%s does not answer on %s:22 after %s", h.Name, h.IP, limit).
-				WithHint("its console is in %s", l.path("run", h.Name, "console.log"))
+				WithHint("its console is in %s", l.state(h.Name, "console.log"))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
-func greets(ctx context.Context, h Host) bool {
+func (l *Lab) greets(ctx context.Context, h Host) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	c, err := dial(ctx, h.IP+":22")
+	c, err := l.dial(ctx, h.IP+":22")
 	if err != nil {
 		return false
 	}
@@ -112,7 +112,7 @@ func (l *Lab) makeKeys(ctx context.Context) error {
 func (l *Lab) writeSSH(hosts []Host) error {
 	var known, config strings.Builder
 	for _, h := range hosts {
-		keys, err := filepath.Glob(l.path("run", h.Name, "root/etc/ssh/ssh_host_*_key.pub"))
+		keys, err := filepath.Glob(l.state(h.Name, "root/etc/ssh/ssh_host_*_key.pub"))
 		if err != nil {
 			return err
 		}

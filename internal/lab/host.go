@@ -30,11 +30,11 @@ func (l *Lab) overlay(dir string) (string, error) {
 	return root, fault.Wrap(syscall.Mount("overlay", root, "overlay", 0, opts), "mounting the host's layer")
 }
 
-func (l *Lab) running(h Host) bool { return l.alive(l.path("run", h.Name, "pid")) }
+func (l *Lab) running(h Host) bool { return l.alive(l.state(h.Name, "pid")) }
 
 // start lays the host's layer over the base tree and boots it.
 func (l *Lab) start(ctx context.Context, h Host) error {
-	dir := l.path("run", h.Name)
+	dir := l.state(h.Name)
 	if err := l.clear(h.Name); err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (l *Lab) start(ctx context.Context, h Host) error {
 	if err := l.addNode(ctx, h.Name, h.IP); err != nil {
 		return err
 	}
-	return l.daemon(filepath.Join(dir, "pid"), filepath.Join(dir, "console.log"), l.Program, "lab", "supervise", h.Name)
+	return l.daemon(filepath.Join(dir, "pid"), filepath.Join(dir, "console.log"), l.self("supervise", h.Name)...)
 }
 
 // furnish writes what differs between hosts, and the only package source.
@@ -65,9 +65,13 @@ func (l *Lab) furnish(root string, h Host) error {
 		return err
 	}
 	source := "Types: deb\nURIs: http://" + repoIP + ":" + repoPort + "\nSuites: noble\nComponents: main\nSigned-By: /usr/share/keyrings/lab-archive-keyring.gpg\n"
+	name := h.Name
+	if l.Hostname != "" {
+		name = l.Hostname
+	}
 	write := map[string]string{
-		"etc/hostname":                               h.Name + "\n",
-		"etc/hosts":                                  "127.0.0.1 localhost\n127.0.1.1 " + h.Name + ".lab " + h.Name + "\n" + repoIP + " packages.lab\n",
+		"etc/hostname":                               name + "\n",
+		"etc/hosts":                                  "127.0.0.1 localhost\n127.0.1.1 " + name + ".lab " + name + "\n" + repoIP + " packages.lab\n",
 		"etc/apt/sources.list.d/ubuntu.sources":      source,
 		"usr/share/keyrings/lab-archive-keyring.gpg": string(key),
 	}
@@ -82,18 +86,18 @@ func (l *Lab) furnish(root string, h Host) error {
 // Supervise boots a host and boots it again whenever it asks for a reboot. It
 // is a process of its own, with a private view of /sys/fs/cgroup, and returns
 // when the host has powered off.
-func Supervise(ctx context.Context, name string) error {
-	dir := filepath.Join(Dir, "run", name)
-	if err := plainCgroups(name); err != nil {
+func (l *Lab) Supervise(ctx context.Context, name string) error {
+	dir, cgroup := l.state(name), l.prefix()+name
+	if err := plainCgroups(cgroup); err != nil {
 		return err
 	}
 	for {
-		cmd := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--boot", "--directory="+filepath.Join(dir, "root"), "--machine="+name,
-			"--register=no", "--keep-unit", "--network-namespace-path=/run/netns/"+Prefix+name,
+		cmd := exec.CommandContext(ctx, "systemd-nspawn", "--quiet", "--boot", "--directory="+filepath.Join(dir, "root"), "--machine="+l.Name+name,
+			"--register=no", "--keep-unit", "--network-namespace-path=/run/netns/"+l.prefix()+name,
 			"--resolv-conf=off", "--timezone=off", "--link-journal=no", "--console=pipe", "--kill-signal=SIGRTMIN+3", "--capability=CAP_NET_ADMIN")
 		cmd.Env = append(os.Environ(), "SYSTEMD_NSPAWN_API_VFS_WRITABLE=network")
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-		if err := joinCgroup(name); err != nil {
+		if err := joinCgroup(cgroup); err != nil {
 			return err
 		}
 		err := cmd.Run()
@@ -122,16 +126,16 @@ func plainCgroups(name string) error {
 	if err := syscall.Mount("cgroup2", cgroups, "cgroup2", 0, ""); err != nil {
 		return fault.Wrap(err, "mounting cgroup2")
 	}
-	return os.MkdirAll(filepath.Join(cgroups, Prefix+name), 0o755)
+	return os.MkdirAll(filepath.Join(cgroups, name), 0o755)
 }
 
 func joinCgroup(name string) error {
-	return os.WriteFile(filepath.Join(cgroups, Prefix+name, "cgroup.procs"), []byte("0"), 0o644)
+	return os.WriteFile(filepath.Join(cgroups, name, "cgroup.procs"), []byte("0"), 0o644)
 }
 
 // stop ends a host at once and drops its layer.
 func (l *Lab) stop(ctx context.Context, name string) error {
-	dir := l.path("run", name)
+	dir := l.state(name)
 	pid := readPID(filepath.Join(dir, "pid"))
 	if l.alive(filepath.Join(dir, "pid")) {
 		for _, p := range descendants(pid) {
@@ -152,7 +156,7 @@ func (l *Lab) stop(ctx context.Context, name string) error {
 
 // clear unmounts and removes what a host has left behind.
 func (l *Lab) clear(name string) error {
-	dir := l.path("run", name)
+	dir := l.state(name)
 	if _, err := os.Stat(dir); err != nil {
 		return nil
 	}

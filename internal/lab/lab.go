@@ -26,7 +26,6 @@ const Dir = "/var/lib/mageprov-lab"
 const Prefix = "mplab-"
 
 const (
-	switchNS = Prefix + "sw" // holds the bridge; the controller's end of the lab
 	bridge   = "br-lab"
 	gateway  = "10.77.0.1"
 	repoIP   = "10.77.0.2"
@@ -62,9 +61,64 @@ type Lab struct {
 	// Mirror and Suite say where the base tree comes from; empty: the mirror of
 	// the machine's own apt sources, and trixie on Debian or noble on Ubuntu.
 	Mirror, Suite string
+
+	// The rest is for labs beside the one that inventory/lab names. Labs have
+	// networks of their own, so two of them may have hosts of the same names and
+	// addresses.
+
+	// Home is where base tree, packages and keys lie; empty: Dir.
+	Home string
+	// Name tells labs with the same home apart; each has its own hosts.
+	Name string
+	// Include and Packages are packages for the base tree and for the
+	// repository, beyond those that every lab has.
+	Include, Packages []string
+	// Alike makes hosts that cannot be told apart: host keys and machine id
+	// are the base tree's, and Hostname is every host's name.
+	Alike    bool
+	Hostname string
 }
 
-func (l *Lab) path(parts ...string) string { return filepath.Join(append([]string{Dir}, parts...)...) }
+func (l *Lab) home() string {
+	if l.Home != "" {
+		return l.Home
+	}
+	return Dir
+}
+
+func (l *Lab) path(parts ...string) string {
+	return filepath.Join(append([]string{l.home()}, parts...)...)
+}
+
+// state is where this lab keeps what runs.
+func (l *Lab) state(parts ...string) string {
+	return filepath.Join(append([]string{l.home(), "run", l.Name}, parts...)...)
+}
+
+// Root is a host's tree as this machine sees it.
+func (l *Lab) Root(host string) string { return l.state(host, "root") }
+
+// prefix begins the names of this lab's network namespaces; no lab's prefix
+// begins another's.
+func (l *Lab) prefix() string {
+	if l.Name == "" {
+		return Prefix
+	}
+	return "mp-" + l.Name + "-"
+}
+
+// Switch is the network namespace of the controller's end of the lab.
+func (l *Lab) Switch() string { return l.prefix() + "sw" }
+
+// self is the command line of one of the programs with which the lab runs
+// itself; a lab beside the usual one says which it is.
+func (l *Lab) self(args ...string) []string {
+	argv := []string{l.Program, "lab"}
+	if l.Name != "" {
+		argv = append(argv, "--home", l.home(), "--name", l.Name)
+	}
+	return append(argv, args...)
+}
 
 // Up makes sure that n hosts run and answer. What is there already is kept.
 func (l *Lab) Up(ctx context.Context, n int) error {
@@ -77,7 +131,7 @@ func (l *Lab) Up(ctx context.Context, n int) error {
 	if err := needTools(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(Dir, 0o755); err != nil {
+	if err := os.MkdirAll(l.state(), 0o755); err != nil {
 		return err
 	}
 	steps := []struct {
@@ -144,7 +198,7 @@ func (l *Lab) Banner() string {
 // Answers says whether the lab's network is there: it is gone after Down, and
 // after a restart of the machine.
 func Answers() bool {
-	_, err := os.Stat("/run/netns/" + switchNS)
+	_, err := os.Stat("/run/netns/" + (&Lab{}).Switch())
 	return err == nil
 }
 
@@ -160,14 +214,25 @@ func (l *Lab) Down(ctx context.Context, all bool) error {
 	l.stopRepository()
 	l.removeNetwork(ctx)
 	if all {
-		return os.RemoveAll(Dir)
+		return os.RemoveAll(l.home())
 	}
 	return nil
 }
 
+// Renew gives a host back as it was before anything was done to it.
+func (l *Lab) Renew(ctx context.Context, h Host) error {
+	if err := l.stop(ctx, h.Name); err != nil {
+		return fault.Wrap(err, "stopping %s", h.Name)
+	}
+	if err := l.start(ctx, h); err != nil {
+		return fault.Wrap(err, "booting %s", h.Name)
+	}
+	return l.await(ctx, h, 120*time.Second)
+}
+
 // removeHosts ends every host and drops its layer.
 func (l *Lab) removeHosts(ctx context.Context) error {
-	entries, err := os.ReadDir(l.path("run"))
+	entries, err := os.ReadDir(l.state())
 	if err != nil && !os.IsNotExist(err) {
 		return err
 	}
@@ -197,7 +262,7 @@ func (l *Lab) Status(ctx context.Context) ([]Status, error) {
 	}
 	var out []Status
 	for _, h := range Hosts(200) {
-		if _, err := os.Stat(l.path("run", h.Name)); err != nil {
+		if _, err := os.Stat(l.state(h.Name)); err != nil {
 			continue
 		}
 		s := Status{Host: h, Running: l.running(h)}

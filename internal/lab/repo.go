@@ -19,7 +19,7 @@ import (
 // apt repository of them, as a package proxy of an air-gapped site would give.
 func (l *Lab) buildRepository(ctx context.Context) error {
 	repo := l.path("repo")
-	want := strings.Join(sorted(Packages), "\n")
+	want := strings.Join(sorted(l.packages()), "\n")
 	if have, err := os.ReadFile(filepath.Join(repo, ".ready")); err == nil && string(have) == want {
 		return nil
 	}
@@ -36,6 +36,9 @@ func (l *Lab) buildRepository(ctx context.Context) error {
 	return os.WriteFile(filepath.Join(repo, ".ready"), []byte(want), 0o644)
 }
 
+// packages is all that the repository holds, but for what it needs.
+func (l *Lab) packages() []string { return append(sorted(Packages), l.Packages...) }
+
 func sorted(s []string) []string {
 	out := append([]string(nil), s...)
 	sort.Strings(out)
@@ -49,7 +52,7 @@ func (l *Lab) fetchPackages(ctx context.Context, pool string) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(Dir, "fetch-")
+	tmp, err := os.MkdirTemp(l.home(), "fetch-")
 	if err != nil {
 		return err
 	}
@@ -82,7 +85,7 @@ func (l *Lab) fetchPackages(ctx context.Context, pool string) error {
 		return err
 	}
 	argv := []string{"chroot", root, "apt-get", "-qy", "--no-install-recommends", "--download-only", "-o", "APT::Sandbox::User=root", "install"}
-	if _, err := run(ctx, append(argv, Packages...)...); err != nil {
+	if _, err := run(ctx, append(argv, l.packages()...)...); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(pool, 0o755); err != nil {
@@ -174,20 +177,20 @@ func (l *Lab) sign(ctx context.Context, repo string) error {
 
 // serveRepository starts the web server of the repository in a namespace of its own.
 func (l *Lab) serveRepository(ctx context.Context) error {
-	if l.alive(l.path("repo.pid")) {
+	if l.alive(l.path("repo"+l.Name+".pid")) {
 		return nil
 	}
 	if err := l.addNode(ctx, "repo", repoIP); err != nil {
 		return err
 	}
-	return l.daemon(l.path("repo.pid"), l.path("repo.log"), "ip", "netns", "exec", Prefix+"repo", l.Program, "lab", "serve")
+	return l.daemon(l.path("repo"+l.Name+".pid"), l.path("repo"+l.Name+".log"), append([]string{"ip", "netns", "exec", l.prefix() + "repo"}, l.self("serve")...)...)
 }
 
-func (l *Lab) stopRepository() { l.kill(l.path("repo.pid")) }
+func (l *Lab) stopRepository() { l.kill(l.path("repo"+l.Name+".pid")) }
 
 // Serve is the web server itself; it runs until the process ends.
-func Serve(ctx context.Context) error {
-	s := &http.Server{Addr: repoIP + ":" + repoPort, Handler: http.FileServer(http.Dir(filepath.Join(Dir, "repo"))), ReadHeaderTimeout: 10 * time.Second}
+func (l *Lab) Serve(ctx context.Context) error {
+	s := &http.Server{Addr: repoIP + ":" + repoPort, Handler: http.FileServer(http.Dir(l.path("repo"))), ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { s.Close() })
 	if err := s.ListenAndServe(); err != http.ErrServerClosed {
 		return err
@@ -222,7 +225,7 @@ func (l *Lab) alive(pidFile string) bool {
 		return false
 	}
 	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
-	return err == nil && strings.Contains(string(line), "lab\x00s")
+	return err == nil && (strings.Contains(string(line), "lab\x00s") || strings.Contains(string(line), "lab\x00--home"))
 }
 
 func readPID(file string) int {
