@@ -164,11 +164,9 @@ func (b *batch) nearHandler(topic string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var known []string
-	b.mu.Lock()
 	for _, hd := range b.handlers {
 		known = append(append(known, hd.name), hd.listen...)
 	}
-	b.mu.Unlock()
 	if near := fault.Nearest(topic, known); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
