@@ -32,6 +32,8 @@ type Controller interface {
 	// IncludeVars loads a YAML or JSON file or directory, with its templates kept, into the
 	// host's include_vars layer, and returns what was loaded.
 	IncludeVars(ctx context.Context, args Args) (*Result, error)
+	// ValidateArguments holds variables and provided_arguments against the task's argument_spec.
+	ValidateArguments(ctx context.Context) (*Result, error)
 
 	// Find resolves a relative source name along Ansible's search path: kind is
 	// "files", "templates", "vars" or "tasks". It fails with the places tried.

@@ -63,6 +63,9 @@ func (s *stage) SetVars(_ context.Context, kind module.VarKind, vars map[string]
 func (s *stage) IncludeVars(context.Context, module.Args) (*module.Result, error) {
 	return &module.Result{Return: map[string]any{"included": true}}, nil
 }
+func (s *stage) ValidateArguments(context.Context) (*module.Result, error) {
+	return &module.Result{Return: map[string]any{}}, nil
+}
 func (s *stage) Find(_, name string) (string, error)            { return name, nil }
 func (s *stage) ReadFile(path string) ([]byte, error)           { return os.ReadFile(path) }
 func (s *stage) Download(context.Context, string, string) error { return nil }

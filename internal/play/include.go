@@ -195,7 +195,11 @@ func (b *batch) runInclusion(ctx context.Context, up, in inherited, t *playbook.
 	if err != nil {
 		return nil, err
 	}
-	use := &playbook.RoleUse{Base: playbook.Base{Place: t.Place}, Role: role}
+	checked, err := in.flag(ctx, b.scopeFor(g.hosts[0], in, t), t.Include.RolespecValidate, true)
+	if err != nil {
+		return nil, err
+	}
+	use := &playbook.RoleUse{Base: playbook.Base{Place: t.Place}, Role: role, Unchecked: !checked}
 	child = child.calls()
 	rin := child.enter(use)
 	b.adopt(ctx, rin, role)

@@ -213,7 +213,7 @@ func (x *execution) remember(ctx context.Context, out *outcome) {
 	}
 	if out.lost() && x.in.rescuable {
 		x.h.set.Set("ansible_failed_result", out.result)
-		x.h.set.Set("ansible_failed_task", jinja.NewDict("name", x.b.taskName(ctx, x.scope, x.in, x.t), "action", x.t.Action))
+		x.h.set.Set("ansible_failed_task", jinja.NewDict("name", x.ownName(ctx), "action", x.t.Action))
 	}
 	changed, _ := out.result.Get("changed")
 	if !jinja.Truth(changed) || out.lost() {

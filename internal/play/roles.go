@@ -31,6 +31,9 @@ func (b *batch) runRoleOn(ctx context.Context, in inherited, use *playbook.RoleU
 	if around == nil && !b.fresh(use, hosts) {
 		return failed
 	}
+	if v := use.Role.Validation; v != nil && !use.Unchecked {
+		failed = append(failed, b.runNodes(ctx, in, []playbook.Node{v}, without(b.alive(hosts), failed))...)
+	}
 	return append(failed, b.runNodes(ctx, in, use.Role.Tasks, without(b.alive(hosts), failed))...)
 }
 

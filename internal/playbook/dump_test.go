@@ -35,10 +35,13 @@ func (d *dumper) playbook(pb *Playbook) {
 }
 
 func (d *dumper) role(u *RoleUse) {
-	d.line("role %s %s %s", u.Role.Name, fields(u, "Role"), fields(u.Role, "Name", "Tasks", "Handlers", "Dependencies"))
+	d.line("role %s %s %s", u.Role.Name, fields(u, "Role"), fields(u.Role, "Validation", "Name", "Tasks", "Handlers", "Dependencies"))
 	d.indent++
 	for _, dep := range u.Role.Dependencies {
 		d.role(dep)
+	}
+	if u.Role.Validation != nil {
+		d.nodes("validation", []Node{u.Role.Validation})
 	}
 	d.nodes("tasks", u.Role.Tasks)
 	d.nodes("handlers", u.Role.Handlers)

@@ -246,6 +246,10 @@ func (s site) importRole(d *draft) *Block {
 		return nil
 	}
 	b.Role = &RoleUse{Base: Base{Place: d.Place}, Role: role}
+	if n := args["rolespec_validate"]; n != nil {
+		check, isBool := s.boolean("rolespec_validate", n).(bool)
+		b.Role.Unchecked = isBool && !check
+	}
 	return b
 }
 
@@ -258,6 +262,9 @@ func (s site) includeRole(d *draft) {
 	s.apply(inc, args["apply"])
 	if n := args["public"]; n != nil {
 		inc.Public = s.boolean("public", n)
+	}
+	if n := args["rolespec_validate"]; n != nil {
+		inc.RolespecValidate = s.boolean("rolespec_validate", n)
 	}
 	if n := args["allow_duplicates"]; n != nil {
 		inc.AllowDuplicates = s.boolean("allow_duplicates", n)

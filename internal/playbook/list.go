@@ -98,6 +98,9 @@ func (ls *lister) role(u *RoleUse, tags []string) {
 	for _, d := range u.Role.Dependencies {
 		ls.role(d, tags)
 	}
+	if v := u.Role.Validation; v != nil && !u.Unchecked {
+		ls.nodes([]Node{v}, tags)
+	}
 	ls.nodes(u.Role.Tasks, tags)
 }
 

@@ -88,6 +88,7 @@ func init() {
 		{Name: "ansible.builtin.assert", New: func() any { return &fakeAssert{} }, Raw: []string{"that"}},
 		{Name: "ansible.builtin.package", New: func() any { return &fakeUser{} }},
 		{Name: "ansible.builtin.meta", New: func() any { return &fakeMeta{} }, FreeForm: "free_form"},
+		{Name: "ansible.builtin.validate_argument_spec", New: func() any { return &fakeNone{} }, OpenArgs: true},
 		{Name: "ansible.builtin.set_fact", New: func() any { return &fakeNone{} }, OpenArgs: true},
 		{Name: "site.own.range", New: func() any { return &fakeRange{} }},
 	} {

@@ -246,7 +246,7 @@ func (s site) roleMeta(r *Role, from RoleFrom) {
 	for _, name := range []string{"argument_specs.yml", "argument_specs.yaml"} {
 		if p := document.Join(r.Path, "meta", name); s.l.isFile(p) {
 			if n, _, ok := s.read(p, fault.Place{}); ok {
-				r.ArgumentSpec = specFor(n.Get("argument_specs"), entry)
+				r.Validation = s.validation(r, n.Get("argument_specs"), entry)
 			}
 		}
 	}
@@ -270,8 +270,8 @@ func (s site) roleMeta(r *Role, from RoleFrom) {
 		case "allow_duplicates":
 			r.AllowDuplicates, _ = s.boolean(p.Key, p.Val).(bool)
 		case "argument_specs":
-			if r.ArgumentSpec == nil {
-				r.ArgumentSpec = specFor(p.Val, entry)
+			if r.Validation == nil {
+				r.Validation = s.validation(r, p.Val, entry)
 			}
 		case "galaxy_info", "collections", "standalone", "galaxy_tags":
 		default:
@@ -344,12 +344,4 @@ func (s site) roleKey(u *RoleUse, p document.Pair) {
 	v := p.Val.ToValue()
 	u.Params.Set(p.KeyValue, v)
 	u.Params.Templated = u.Params.Templated || jinja.IsTemplated(v)
-}
-
-// specFor gives the specification of an entry point, nil if there is none.
-func specFor(specs *document.Node, entry string) any {
-	if specs == nil {
-		return nil
-	}
-	return specs.Get(entry).ToValue()
 }

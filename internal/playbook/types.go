@@ -74,19 +74,23 @@ type RoleUse struct {
 	Base
 	Role   *Role
 	Params *jinja.Dict // inline variables and vars: of the entry (role params)
+	// Unchecked is rolespec_validate: false, for import_role and include_role.
+	Unchecked bool
 }
 
 // Role is a role's content, loaded once per directory and tasks_from.
 type Role struct {
-	Name                   string
-	Path                   string // directory; "builtin:roles/x" for a role in the binary
-	Dependencies           []*RoleUse
-	AllowDuplicates        bool
-	Defaults               *jinja.Dict // never nil
-	Vars                   *jinja.Dict // never nil
-	Tasks                  []Node
-	Handlers               []Node
-	ArgumentSpec           any    // meta/argument_specs.yml for the entry point, nil if none
+	Name            string
+	Path            string // directory; "builtin:roles/x" for a role in the binary
+	Dependencies    []*RoleUse
+	AllowDuplicates bool
+	Defaults        *jinja.Dict // never nil
+	Vars            *jinja.Dict // never nil
+	Tasks           []Node
+	Handlers        []Node
+	// Validation is the task that holds the role's arguments against
+	// meta/argument_specs.yml, before its tasks; nil if there is none for the entry point.
+	Validation             *Task
 	DefaultsFile, VarsFile string // for explain
 	TasksFile              string // the file Tasks came from, "" if the role has none
 }
@@ -161,6 +165,7 @@ type Include struct {
 	Public                                          any
 	AllowDuplicates                                 any
 	RolesPath                                       any
+	RolespecValidate                                any
 }
 
 func (t *Task) base() *Base  { return &t.Base }

@@ -65,6 +65,10 @@ func (c *controller) IncludeVars(ctx context.Context, args module.Args) (*module
 	return &module.Result{Return: map[string]any{}}, nil
 }
 
+func (c *controller) ValidateArguments(context.Context) (*module.Result, error) {
+	return &module.Result{Return: map[string]any{}}, nil
+}
+
 // source gives the directory of the case's controller files.
 func (c *controller) source() string {
 	if c.dir == "" {
