@@ -3,6 +3,9 @@ package document
 import (
 	"context"
 	"errors"
+	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -72,4 +75,16 @@ func Reading(err error, what, p string) error {
 		return err
 	}
 	return fault.Wrap(err, "%s", strings.TrimSpace("reading "+what)+" "+p)
+}
+
+// EncryptedFile says whether a file of the disk is encrypted as a whole.
+func EncryptedFile(p string) bool {
+	f, err := os.Open(filepath.FromSlash(p))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(vault.Header))
+	_, err = io.ReadFull(f, head)
+	return err == nil && vault.Encrypted(head)
 }

@@ -24,6 +24,9 @@ import (
 // larger is uploaded, with resume and progress, and only if it differs.
 const inlineLimit = 1 << 20
 
+// vaultHeader begins what ansible-vault has encrypted.
+const vaultHeader = "$ANSIBLE_VAULT;"
+
 // copyAction reads the source on the controller and sends it along.
 func copyAction(ctx context.Context, c module.Controller, args module.Args) (*module.Result, error) {
 	var m copyFile
@@ -48,7 +51,7 @@ func copyAction(ctx context.Context, c module.Controller, args module.Args) (*mo
 	if i, err := os.Stat(src); err == nil && i.IsDir() {
 		return copyDirectory(ctx, c, args, m, src)
 	}
-	return copyOne(ctx, c, args, src, filepath.Base(m.Src))
+	return copyOne(ctx, c, args, m, src, filepath.Base(m.Src))
 }
 
 // withData gives the arguments of the part on the node.
@@ -62,13 +65,31 @@ func withData(args module.Args, data []byte, basename string) module.Args {
 	return out
 }
 
+// isVault says whether a file of the controller is encrypted with ansible-vault.
+func isVault(p string) bool {
+	f, err := os.Open(p)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, len(vaultHeader))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == vaultHeader
+}
+
 // copyOne copies one file of the controller.
-func copyOne(ctx context.Context, c module.Controller, args module.Args, src, basename string) (*module.Result, error) {
+func copyOne(ctx context.Context, c module.Controller, args module.Args, m copyFile, src, basename string) (*module.Result, error) {
 	args = maps.Clone(args)
 	i, err := os.Stat(src)
-	if err != nil || i.Size() <= inlineLimit {
-		// what is not on disk is in the embedded content, or an error
-		b, err := c.ReadFile(src)
+	encrypted := err == nil && isVault(src)
+	if err != nil || i.Size() <= inlineLimit || encrypted {
+		// What is not on disk is in the embedded content, or an error. What is
+		// encrypted is a secret, which is seldom large.
+		read := c.ReadFile
+		if encrypted && m.Decrypt != nil && !*m.Decrypt {
+			read = os.ReadFile
+		}
+		b, err := read(src)
 		if err != nil {
 			return nil, err
 		}
@@ -178,7 +199,7 @@ func copyDirectory(ctx context.Context, c module.Controller, args module.Args, m
 		one := maps.Clone(args)
 		delete(one, "directory_mode")
 		one["src"], one["dest"] = from, to
-		return add(copyOne(ctx, c, one, from, filepath.Base(from)))
+		return add(copyOne(ctx, c, one, m, from, filepath.Base(from)))
 	})
 	if err != nil && !total.Failed {
 		return nil, err

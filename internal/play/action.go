@@ -172,13 +172,14 @@ func (c *controller) RenderFile(ctx context.Context, p string, o module.Template
 	return c.s.RenderFile(ctx, p, o)
 }
 
-// Upload copies a controller file into the session's directory on the node.
+// Upload copies a controller file into the session's directory on the node; one
+// that is encrypted with ansible-vault arrives decrypted.
 func (c *controller) Upload(ctx context.Context, p string) (string, error) {
 	session, err := c.x.session(ctx, c.s)
 	if err != nil {
 		return "", err
 	}
-	if strings.HasPrefix(p, document.Builtin) {
+	if strings.HasPrefix(p, document.Builtin) || document.EncryptedFile(p) {
 		data, err := c.ReadFile(p)
 		if err != nil {
 			return "", err

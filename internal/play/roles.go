@@ -3,6 +3,7 @@ package play
 import (
 	"context"
 
+	"mageprov/internal/document"
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
 	"mageprov/internal/vars"
@@ -94,6 +95,8 @@ func sourceOf(v any) any {
 	switch v := v.(type) {
 	case *jinja.Text:
 		return v.Source
+	case *document.Sealed:
+		return v.Shown()
 	case *jinja.List:
 		out := jinja.NewList()
 		for _, x := range v.Items {
