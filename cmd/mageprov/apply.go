@@ -52,7 +52,7 @@ func runPlaybooks(ctx context.Context, s streams, f *runFlags, paths []string) e
 	if len(paths) == 0 {
 		paths = []string{defaultPlaybook}
 	}
-	w, err := newWorkshop(s, f)
+	w, err := newWorkshop(ctx, s, f, f.listHosts || f.listTasks || f.listTags || f.syntaxCheck)
 	if err != nil {
 		return err
 	}

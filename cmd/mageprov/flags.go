@@ -41,12 +41,23 @@ type runFlags struct {
 	forceHandlers bool
 	adHoc         bool
 	rolesPath     []string
+	vault         vaultFlags
+	sshCommon     string
+	sshExtra      string
+	becomeFile    string
+	passFile      string
+
+	set         *pflag.FlagSet // where the flags stand
+	playbookDir string         // group_vars and host_vars beside it count, too
+	called      string         // "ansible-playbook" and so on; "" for mageprov's own commands
 }
 
 func (f *runFlags) inventoryFlags(fs *pflag.FlagSet) {
+	f.set = fs
 	fs.StringArrayVarP(&f.inventory, "inventory", "i", nil, "inventory: a directory, a YAML or INI `file`, or hosts with a comma (repeatable)")
 	fs.StringVarP(&f.limit, "limit", "l", "", "only the hosts that match this `pattern`, too")
 	fs.StringArrayVarP(&f.extra, "extra-vars", "e", nil, "variables above all others: `key=value`, YAML, JSON or @file (repeatable)")
+	f.vault.add(fs)
 }
 
 func (f *runFlags) connectionFlags(fs *pflag.FlagSet) {
@@ -59,6 +70,10 @@ func (f *runFlags) connectionFlags(fs *pflag.FlagSet) {
 	fs.BoolVarP(&f.become, "become", "b", false, "become another user for every task")
 	fs.StringVar(&f.becomeUser, "become-user", "", "become this user (default root)")
 	fs.StringVar(&f.becomeMethod, "become-method", "", "sudo or su (default sudo)")
+	fs.StringVar(&f.sshCommon, "ssh-common-args", "", "`arguments` of ssh for hosts that have no ansible_ssh_common_args")
+	fs.StringVar(&f.sshExtra, "ssh-extra-args", "", "`arguments` of ssh for hosts that have no ansible_ssh_extra_args")
+	fs.StringVar(&f.passFile, "connection-password-file", "", "`file` with the login password, or a program that prints it")
+	fs.StringVar(&f.becomeFile, "become-password-file", "", "`file` with the become password, or a program that prints it")
 	fs.BoolVarP(&f.askBecome, "ask-become-pass", "K", false, "ask for the become password")
 	fs.StringVar(&f.hostKey, "host-key", "", "an unknown host key: ask, accept-new or strict (default ask on a terminal, else strict)")
 	fs.StringArrayVar(&f.knownHosts, "known-hosts", nil, "`file` of known host keys instead of the user's and the system's")

@@ -11,34 +11,41 @@ import (
 	"mageprov/internal/module"
 	"mageprov/internal/playbook"
 	"mageprov/internal/template"
+	"mageprov/internal/vault"
 
 	"mageprov"
 )
 
 func newLint(s streams) *cobra.Command {
 	var rolesPath []string
+	var passwords vaultFlags
 	c := &cobra.Command{
 		Use:   "lint [PLAYBOOK...]",
 		Short: "Read playbooks and roles and say what is wrong or doubtful, without touching any host",
 		Long: "Findings are printed as file:line:col: level: text [rule], and end lint with exit code 2;\n" +
 			"files that apply would refuse end it with 1.",
 		Example: "  mageprov lint\n  mageprov lint playbooks/site.yml",
-		RunE: func(_ *cobra.Command, paths []string) error {
+		RunE: func(c *cobra.Command, paths []string) error {
 			if len(paths) == 0 {
 				paths = []string{defaultPlaybook}
 			}
-			return lint(s, paths, rolesPath)
+			keys, err := passwords.keys(c.Context(), s, true)
+			if err != nil {
+				return err
+			}
+			return lint(s, paths, rolesPath, keys)
 		},
 	}
 	c.Flags().StringArrayVar(&rolesPath, "roles-path", nil, "further `directory` to look for roles in (repeatable)")
+	passwords.add(c.Flags())
 	return c
 }
 
 // lint prints findings as file:line:col: level: message [rule]; errors of the
 // files themselves come back as the error.
-func lint(s streams, paths, rolesPath []string) error {
-	files := document.Disk{Shipped: mageprov.Content}
-	l := playbook.NewLoader(playbook.Options{Files: files, RolesPath: append(rolesPath, "roles"), Modules: module.Lookup, Parse: template.New(template.Options{Files: templateFiles{files}}).Parse})
+func lint(s streams, paths, rolesPath []string, keys *vault.Keyring) error {
+	files := document.Disk{Shipped: mageprov.Content, Vault: keys}
+	l := playbook.NewLoader(playbook.Options{Files: files, RolesPath: append(rolesPath, "roles"), Modules: module.Lookup, Parse: template.New(template.Options{Files: templateFiles{files}}).Parse, Vault: keys})
 	count := 0
 	var broken *multierror.Error
 	for _, p := range paths {

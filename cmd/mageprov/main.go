@@ -22,7 +22,7 @@ func main() {
 	// A closed pipe is an error of writing, not a sudden end. Caught rather than
 	// ignored: children would inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	os.Exit(Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(Main(calledAs(os.Args[0]), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // streams are what a command reads and writes: stdout is the report, stderr
@@ -33,8 +33,9 @@ type streams struct {
 }
 
 // Main runs the command line and gives the exit code. The first Ctrl-C ends
-// what is running and reports it; the second one ends the process at once.
-func Main(args []string, in io.Reader, out, errw io.Writer) (code int) {
+// what is running and reports it; the second one ends the process at once. name
+// is one of ansibleNames if the program was called by it.
+func Main(name string, args []string, in io.Reader, out, errw io.Writer) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
 			code = bug(errw, p)
@@ -43,9 +44,9 @@ func Main(args []string, in io.Reader, out, errw io.Writer) (code int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	root := newRoot(streams{in, out, errw})
+	root, args := rootFor(name, args, streams{in, out, errw})
 	root.SetArgs(args)
-	return exit(errw, root.ExecuteContext(ctx))
+	return exitAs(name, errw, root.ExecuteContext(ctx))
 }
 
 // newRoot is the table of commands.
@@ -71,6 +72,8 @@ func newRoot(s streams) *cobra.Command {
 		newRun(s),
 		newInventory(s),
 		newLint(s),
+		newVault(s),
+		newConfig(s),
 		newDoc(s),
 		newLab(s),
 		newVersion(s),

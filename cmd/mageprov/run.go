@@ -38,7 +38,7 @@ func newRun(s streams) *cobra.Command {
 // runModule makes a play of one task.
 func runModule(ctx context.Context, s streams, f *runFlags, pattern, name, args string) error {
 	f.adHoc = true
-	w, err := newWorkshop(s, f)
+	w, err := newWorkshop(ctx, s, f, f.listHosts)
 	if err != nil {
 		return err
 	}

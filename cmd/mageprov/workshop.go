@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/charmbracelet/log"
 
 	"mageprov"
+	"mageprov/internal/config"
 	"mageprov/internal/document"
 	"mageprov/internal/fault"
 	"mageprov/internal/inventory"
@@ -23,6 +25,7 @@ import (
 	"mageprov/internal/playbook"
 	"mageprov/internal/report"
 	"mageprov/internal/template"
+	"mageprov/internal/vault"
 )
 
 // workshop is what a run is made with: flags turned into an inventory, a
@@ -32,30 +35,45 @@ type workshop struct {
 	flags     *runFlags
 	files     document.Disk
 	inventory *inventory.Inventory
+	settings  *config.Settings
 	extra     *jinja.Dict
 	templates *template.Engine
 	loader    *playbook.Loader
 	reporter  report.Reporter
 }
 
-// newWorkshop loads the inventory and the extra variables.
-func newWorkshop(s streams, f *runFlags) (*workshop, error) {
-	w := &workshop{streams: s, flags: f, files: document.Disk{Shipped: mageprov.Content}}
+// newWorkshop loads the inventory and the extra variables. looks: nothing will
+// be run, so that what cannot be decrypted may stay encrypted.
+func newWorkshop(ctx context.Context, s streams, f *runFlags, looks bool) (*workshop, error) {
+	w := &workshop{streams: s, flags: f}
 	var err error
+	if w.settings, err = loadSettings(f.set, w.warn); err != nil {
+		return nil, err
+	}
+	keys, err := f.vault.keys(ctx, s, looks)
+	if err != nil {
+		return nil, err
+	}
+	w.files = document.Disk{Shipped: mageprov.Content, Vault: keys}
 	if w.extra, err = extraVars(w.files, f.extra); err != nil {
 		return nil, err
 	}
-	if len(f.inventory) == 0 {
+	if len(f.inventory) == 0 && f.called == "" {
 		return nil, noInventory()
 	}
-	if w.inventory, err = inventory.Load(inventory.Options{Sources: f.inventory, Files: w.files}); err != nil {
+	if w.inventory, err = inventory.Load(inventory.Options{Sources: f.sources(), Files: w.files, Vault: keys}); err != nil {
 		return nil, err
+	}
+	if f.playbookDir != "" {
+		if err := w.inventory.LoadVars(f.playbookDir); err != nil {
+			return nil, err
+		}
 	}
 	for _, warning := range w.inventory.Warnings {
 		w.warn(warning)
 	}
-	w.templates = template.New(template.Options{Files: templateFiles{w.files}, Warn: w.warn})
-	w.loader = playbook.NewLoader(playbook.Options{Files: w.files, RolesPath: append(f.rolesPath, "roles"), Modules: module.Lookup, ExtraVars: w.extra, Parse: w.templates.Parse})
+	w.templates = template.New(template.Options{Files: templateFiles{w.files}, Warn: w.warn, Managed: w.settings.Text("ansible_managed")})
+	w.loader = playbook.NewLoader(playbook.Options{Files: w.files, RolesPath: roleDirs(f.rolesPath), Modules: module.Lookup, ExtraVars: w.extra, Parse: w.templates.Parse, Vault: keys})
 	return w, nil
 }
 
@@ -103,7 +121,11 @@ func (w *workshop) run() (*play.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	w.reporter = report.NewSerial(w.newReporter())
+	reporter, err := w.logged(w.newReporter())
+	if err != nil {
+		return nil, err
+	}
+	w.reporter = report.NewSerial(reporter)
 	if hosts, err := w.match("all"); err == nil { // what is wrong with --limit, the run says
 		w.reporter.Report(report.Event{Type: report.RunStart, Time: time.Now(), Hosts: hosts})
 	}
@@ -112,6 +134,8 @@ func (w *workshop) run() (*play.Run, error) {
 		Inventory: w.inventory, Loader: w.loader, Templates: w.templates, Files: w.files, Reporter: w.reporter,
 		Forks: f.forks, Limit: f.limit, Tags: words(f.tags), SkipTags: words(f.skip), StartAt: f.startAt, Extra: w.extra,
 		Check: f.check, Diff: f.diff, Verbosity: f.verbosity, ForceHandlers: f.forceHandlers, Connection: login, Ask: w.asker(),
+		GatherExplicit: w.settings.Text("gathering") == "explicit", AnyErrorsFatal: w.settings.Bool("any_errors_fatal", false),
+		NoLog: w.settings.Bool("no_log", false),
 	}), nil
 }
 
@@ -124,9 +148,14 @@ func (w *workshop) login() (play.Login, error) {
 	}
 	l := play.Login{User: f.user, KeyFile: f.keyFile, Kind: f.connection, Timeout: f.timeoutDuration(), HostKey: policy,
 		KnownHosts: f.knownHosts, SSHConfig: f.sshConfig, Become: f.become, BecomeUser: f.becomeUser, BecomeMethod: f.becomeMethod,
+		SSHArgs: w.settings.Text("ssh_args"), SSHCommonArgs: f.sshCommon, SSHExtraArgs: f.sshExtra,
+		BecomeExe: w.settings.Text("become_exe"), BecomeFlags: w.settings.Text("become_flags"),
 		AskHostKey: w.askHostKey, Passphrase: w.passphrase, Log: w.newLog(), Dial: dialer()}
 	if f.connection != "" && f.connection != "ssh" && f.connection != "local" {
 		return l, fault.New("--connection %q is not known", f.connection).WithHint("one of ssh, local")
+	}
+	if err := w.passwordFiles(&l); err != nil {
+		return l, err
 	}
 	if f.askPass {
 		if l.Password, err = w.askSecret("SSH password: "); err != nil {
@@ -165,10 +194,12 @@ func (w *workshop) newReporter() report.Reporter {
 	if w.flags.json {
 		return report.NewJSON(w.streams.out, program())
 	}
-	o := report.HumanOptions{Verbosity: w.flags.verbosity, Diff: w.flags.diff, Check: w.flags.check, Notes: w.streams.err}
+	o := report.HumanOptions{Verbosity: w.flags.verbosity, Diff: w.flags.diff, Check: w.flags.check, Notes: w.streams.err, Bare: w.flags.called != ""}
+	o.HideSkipped, o.HideOK = !w.settings.Bool("display_skipped_hosts", true), !w.settings.Bool("display_ok_hosts", true)
 	if file, ok := w.streams.out.(*os.File); ok {
 		o.Width, o.Color, o.Live = report.Terminal(file, os.Getenv)
 	}
+	o.Color = (o.Color || w.settings.Bool("force_color", false)) && !w.settings.Bool("nocolor", false)
 	if w.flags.adHoc {
 		return report.NewAdHoc(w.streams.out, o)
 	}
@@ -240,7 +271,7 @@ func (w *workshop) match(pattern string) ([]string, error) {
 }
 
 // extraVars reads -e: key=value words, YAML or JSON, or @file. Later wins.
-func extraVars(files document.Files, args []string) (*jinja.Dict, error) {
+func extraVars(files document.Disk, args []string) (*jinja.Dict, error) {
 	all := jinja.NewDict()
 	for _, a := range args {
 		var d *jinja.Dict
@@ -248,11 +279,11 @@ func extraVars(files document.Files, args []string) (*jinja.Dict, error) {
 		if name, ok := strings.CutPrefix(a, "@"); ok {
 			data, rerr := files.ReadFile(name)
 			if rerr != nil {
-				return nil, fault.Wrap(rerr, "reading -e @%s", name)
+				return nil, document.Reading(rerr, "-e", "@"+name)
 			}
-			d, err = varsOf(name, data)
+			d, err = varsOf(name, data, files.Vault)
 		} else if t := strings.TrimSpace(a); strings.HasPrefix(t, "{") || strings.HasPrefix(t, "[") || strings.HasPrefix(t, "-") && strings.Contains(t, ":") {
-			d, err = varsOf("--extra-vars", []byte(a))
+			d, err = varsOf("--extra-vars", []byte(a), files.Vault)
 		} else {
 			d, err = playbook.KeyValues(a, fault.Place{File: "--extra-vars"})
 		}
@@ -267,11 +298,12 @@ func extraVars(files document.Files, args []string) (*jinja.Dict, error) {
 	return all, nil
 }
 
-func varsOf(name string, data []byte) (*jinja.Dict, error) {
-	v, err := document.Values(name, data, true)
+func varsOf(name string, data []byte, keys *vault.Keyring) (*jinja.Dict, error) {
+	n, err := document.LoadSealed(name, data, keys)
 	if err != nil {
 		return nil, err
 	}
+	v := n.ToValue()
 	d, ok := v.(*jinja.Dict)
 	if !ok {
 		return nil, fault.At(fault.Place{File: name}, "expected a dictionary of variables, found %s", jinja.TypeName(v))

@@ -20,6 +20,8 @@ type HumanOptions struct {
 	Check     bool // nothing is changed: the recap ends with counts
 
 	HideOK, HideSkipped bool
+	// Bare leaves out what Ansible does not print: the count of a check, the time.
+	Bare bool
 	// Notes takes warnings; nil is the report itself. Ansible writes them to stderr.
 	Notes io.Writer
 

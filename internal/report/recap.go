@@ -30,6 +30,9 @@ func (h *human) recap(e Event) {
 		total.Unreachable += s.Unreachable
 	}
 	h.line(plain, "")
+	if h.o.Bare {
+		return
+	}
 	if e.Check || h.o.Check {
 		h.line(plain, checkSummary(total))
 	}
