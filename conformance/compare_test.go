@@ -25,7 +25,11 @@ type difference struct{ Where, Oracle, Ours string }
 
 func (d difference) String() string {
 	if strings.Contains(d.Oracle+d.Ours, "\n") {
-		return d.Where + "\n" + diff.Unified("ansible", "mageprov", d.Oracle+"\n", d.Ours+"\n")
+		text := diff.Unified("ansible", "mageprov", d.Oracle+"\n", d.Ours+"\n")
+		if lines := strings.SplitAfter(text, "\n"); len(lines) > 40 {
+			text = strings.Join(lines[:40], "") + "...\n"
+		}
+		return d.Where + "\n" + text
 	}
 	return fmt.Sprintf("%s: ansible %s, mageprov %s", d.Where, d.Oracle, d.Ours)
 }
@@ -34,6 +38,9 @@ func (d difference) String() string {
 func compare(oracle, ours *answer) []difference {
 	var out []difference
 	note := func(where string, a, b any) { out = append(out, difference{where, show(a), show(b)}) }
+	if len(oracle.Recap) > 0 && len(ours.Recap) == 0 {
+		return []difference{{"refused", fmt.Sprintf("ran, exit code %d", oracle.Code), strings.TrimSpace(ours.Errors)}}
+	}
 	if oracle.Code != ours.Code {
 		note("exit code", oracle.Code, ours.Code)
 	}

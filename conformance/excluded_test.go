@@ -21,7 +21,8 @@ type exclusion struct {
 	used     bool
 }
 
-// exclusions is excluded.yml: regular expressions over whole names.
+// exclusions is excluded.yml: regular expressions over whole names; of a text
+// what the first group matched is kept.
 type exclusions struct {
 	Keys  []*exclusion // keys of results, at any depth
 	Paths []*exclusion // files and directories
@@ -75,7 +76,7 @@ func (e *exclusions) key(name string) bool { return any1(e.Keys, name) }
 func (e *exclusions) text(path, text string) string {
 	for _, x := range e.Texts {
 		if x.path.MatchString(path) {
-			text = x.re.ReplaceAllString(text, "")
+			text = x.re.ReplaceAllString(text, "$1")
 		}
 	}
 	return text
