@@ -45,6 +45,7 @@ type Loader struct {
 	args     map[*module.Spec]*argSet
 	checked  map[tasksKey]bool // dynamic includes that were looked into
 	findings []Finding
+	parsed   []Parsed
 	playDir  string
 	// defaulted: module_defaults were seen, so a required argument may come from there.
 	defaulted bool

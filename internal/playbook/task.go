@@ -38,6 +38,7 @@ func (s site) nodes(what string, n *document.Node) []Node {
 func (s site) block(n *document.Node) *Block {
 	b := &Block{}
 	b.Place = n.Place
+	s.l.parsed = append(s.l.parsed, Parsed{Node: n, Block: b})
 	var notify []any
 	for _, p := range n.Pairs {
 		switch {
@@ -108,6 +109,7 @@ func (s site) task(n *document.Node) Node {
 	for i := range n.Pairs {
 		s.taskKey(d, on, n.Pairs[i])
 	}
+	s.l.parsed = append(s.l.parsed, Parsed{Node: n, Task: d.Task, Include: d.include})
 	if d.action == nil {
 		if !d.problems {
 			s.fail(n.Place, "the task has no module").WithHint("name a module as a key, such as command: or copy:")
@@ -209,6 +211,10 @@ func (s site) setAction(d *draft, name string, p document.Pair) {
 // task tells which of the two was meant, so its other keys are looked at.
 func (s site) unknownKey(d *draft, p document.Pair) {
 	d.problems = true
+	if contains([]string{"sudo", "sudo_user", "su", "su_user"}, p.Key) {
+		s.fail(p.KeyPlace, "%s is gone", p.Key).WithHint("use become, become_user and become_method")
+		return
+	}
 	if n := fault.Nearest(p.Key, keywordsOf(onTask)); n != "" && !strings.Contains(p.Key, ".") {
 		s.fail(p.KeyPlace, "unknown keyword or module %q", p.Key).WithHint("did you mean %s?", n)
 		return
