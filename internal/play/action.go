@@ -26,6 +26,11 @@ type controller struct {
 // dispatch runs a module: its action if it has one, else straight on the node.
 func (c *controller) dispatch(ctx context.Context, spec *module.Spec, args module.Args) (*module.Result, error) {
 	if spec.Action != nil {
+		if spec.Local {
+			if err := c.noAsync(); err != nil {
+				return nil, err
+			}
+		}
 		return spec.Action(ctx, c, args)
 	}
 	return c.onNode(ctx, spec, args)
@@ -60,11 +65,22 @@ func (c *controller) onNode(ctx context.Context, spec *module.Spec, args module.
 	if err != nil {
 		return nil, err
 	}
-	reply, err := session.Do(ctx, wire.Task{Module: spec.Name, Args: raw, Check: c.x.check, Diff: c.x.diff, Env: env}, c.Progress)
+	if env, err = c.jobDir(ctx, spec, env); err != nil {
+		return nil, err
+	}
+	job := c.asJob(spec)
+	if job != nil && c.x.check {
+		return nil, fault.New("check mode and async cannot be used on same task.")
+	}
+	reply, err := session.Do(ctx, wire.Task{Module: spec.Name, Args: raw, Check: c.x.check, Diff: c.x.diff, Env: env, Async: job}, c.Progress)
 	if err != nil {
 		return nil, err
 	}
-	return result(reply)
+	res, err := result(reply)
+	if err != nil || job == nil {
+		return res, err
+	}
+	return c.job(ctx, res)
 }
 
 // result turns a reply into the module's result.
@@ -175,6 +191,9 @@ func (c *controller) RenderFile(ctx context.Context, p string, o module.Template
 // Upload copies a controller file into the session's directory on the node; one
 // that is encrypted with ansible-vault arrives decrypted.
 func (c *controller) Upload(ctx context.Context, p string) (string, error) {
+	if err := c.noAsync(); err != nil {
+		return "", err
+	}
 	session, err := c.x.session(ctx, c.s)
 	if err != nil {
 		return "", err
@@ -199,6 +218,9 @@ func (c *controller) transfer(name string) func(done, total int64) {
 // Download fetches a file that the task's user on the node can read. The local
 // file appears whole or not at all.
 func (c *controller) Download(ctx context.Context, remote, local string) error {
+	if err := c.noAsync(); err != nil {
+		return err
+	}
 	session, err := c.x.session(ctx, c.s)
 	if err != nil {
 		return err
@@ -208,6 +230,9 @@ func (c *controller) Download(ctx context.Context, remote, local string) error {
 
 // Exec runs a line through the login shell, with the task's become.
 func (c *controller) Exec(ctx context.Context, line string) (int, []byte, []byte, error) {
+	if err := c.noAsync(); err != nil {
+		return 0, nil, nil, err
+	}
 	link, err := c.x.link(ctx, c.s)
 	if err != nil {
 		return 0, nil, nil, err
@@ -221,6 +246,9 @@ func (c *controller) Exec(ctx context.Context, line string) (int, []byte, []byte
 
 // Reconnect makes a new connection in place of the old one.
 func (c *controller) Reconnect(ctx context.Context) error {
+	if err := c.noAsync(); err != nil {
+		return err
+	}
 	c.x.b.run.links.drop(c.x.target().name)
 	_, err := c.x.link(ctx, c.s)
 	return err

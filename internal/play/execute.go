@@ -29,6 +29,7 @@ type execution struct {
 	delegate    *host // nil: the host itself
 	// delegateFacts: what the task learns belongs to the delegate
 	delegateFacts bool
+	async         async
 	label         string
 	raw           *jinja.Dict // arguments as written
 	rendered      *jinja.Dict // arguments of a module that stays on the controller
@@ -263,8 +264,11 @@ func (x *execution) attempt(ctx context.Context, s *template.Scope) *outcome {
 		return failure(err)
 	} else if d > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, d, fault.New("the task did not finish within %s", d))
+		ctx, cancel = context.WithTimeoutCause(ctx, d, fault.New("The %s action failed to execute in the expected time frame (%d) and was terminated", x.t.Spec.Short(), d/time.Second))
 		defer cancel()
+	}
+	if x.async, err = x.asyncSettings(ctx, s); err != nil {
+		return failure(err)
 	}
 	c := &controller{x: x, s: s}
 	res, err := c.dispatch(ctx, x.t.Spec, args)
@@ -301,23 +305,18 @@ func (x *execution) broke(ctx context.Context, err error) *outcome {
 }
 
 func (x *execution) timeout(ctx context.Context, s *template.Scope) (time.Duration, error) {
-	for _, kw := range []any{x.in.base.Timeout, x.t.Async} {
-		if kw == nil {
-			continue
-		}
-		v, err := s.Render(ctx, kw)
-		if err != nil {
-			return 0, err
-		}
-		d, err := seconds(v)
-		if err != nil {
-			return 0, fault.At(x.t.Place, "timeout").Because(err)
-		}
-		if d > 0 {
-			return d, nil
-		}
+	if x.in.base.Timeout == nil {
+		return 0, nil
 	}
-	return 0, nil
+	v, err := s.Render(ctx, x.in.base.Timeout)
+	if err != nil {
+		return 0, err
+	}
+	d, err := seconds(v)
+	if err != nil {
+		return 0, fault.At(x.t.Place, "timeout").Because(err)
+	}
+	return d, nil
 }
 
 // arguments renders the module's arguments and adds module_defaults.

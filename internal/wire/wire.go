@@ -57,6 +57,13 @@ type Task struct {
 	Check  bool              // change nothing but the overlay
 	Diff   bool              // fill Change.Before and After
 	Env    map[string]string `json:",omitempty"` // environment: of the task
+	Async  *Async            `json:",omitempty"` // start it and do not wait
+}
+
+// Async makes a task a job, which goes on without worker and connection. The
+// reply says only where its state is kept.
+type Async struct {
+	Limit int // seconds; then the job is ended with all its processes
 }
 
 // Progress is live output of a running task.

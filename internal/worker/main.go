@@ -18,18 +18,19 @@ const Command = "worker"
 // program was started as "NAME worker". It stands first in the main function of
 // every program that may be pushed to a node, and in TestMain.
 func RunIfAsked() {
-	if len(os.Args) == 2 && os.Args[1] == Command {
+	if len(os.Args) == 2 && os.Args[1] == Command || isJob(os.Args) {
 		os.Exit(Main())
 	}
 }
 
 // Main is a whole worker process; it gives the exit code.
 func Main() int {
+	if isJob(os.Args) {
+		return jobMain()
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	// A cut connection must not kill a task in the middle: the hang-up and the
-	// broken pipe are caught (not ignored, for children would inherit that).
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
+	outliveConnection()
 	syscall.Umask(defaultUmask)
 
 	self, size, err := identify()
@@ -45,6 +46,13 @@ func Main() int {
 		return 1
 	}
 	return 0
+}
+
+// outliveConnection keeps a cut connection from killing a task in the middle:
+// the hang-up and the broken pipe are caught (not ignored, for children would
+// inherit that).
+func outliveConnection() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGPIPE)
 }
 
 // identify gives the path of this program and its size.

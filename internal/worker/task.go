@@ -21,22 +21,31 @@ import (
 // from host to host.
 const defaultUmask = 0o022
 
-// task runs one task and never panics.
+// task runs one task, or starts it as a job, and never panics.
 func (s *server) task(ctx context.Context, t wire.Task) (r wire.Reply) {
 	syscall.Umask(defaultUmask)
+	defer func() { r.ID = t.ID }()
+	n := s.o.Node(t.Check, t.Env)
+	if t.Async != nil {
+		return startJob(n, t)
+	}
 	live := newProgress(s.out, t.ID)
+	defer live.close()
+	return perform(ctx, &liveNode{n, live}, t)
+}
+
+// perform runs the module that a task names on n; a panic is its failure.
+func perform(ctx context.Context, n node.Writer, t wire.Task) (r wire.Reply) {
 	defer func() {
-		live.close()
 		if p := recover(); p != nil {
 			r = wire.Reply{Failed: true, Msg: fmt.Sprintf("module %s broke: %v", t.Module, p), Hint: string(debug.Stack())}
 		}
-		r.ID = t.ID
 	}()
 	m, err := decode(t)
 	if err != nil {
 		return failure(err)
 	}
-	res := module.Run(ctx, m, &liveNode{s.o.Node(t.Check, t.Env), live}, t.Diff)
+	res := module.Run(ctx, m, n, t.Diff)
 	r = wire.Reply{Changed: res.Changed, Skipped: res.Skipped, Failed: res.Failed, Msg: res.Msg, Hint: res.Hint, Changes: res.Changes}
 	if r.Return, err = json.Marshal(res.Return); err != nil {
 		return failure(fmt.Errorf("the result of %s cannot be sent: %w", t.Module, err))
