@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"regexp"
+	"sort"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,7 +16,7 @@ var textFilters = map[string]Filter{
 	"format": filterFormat, "indent": filterIndent, "truncate": filterTruncate, "wordcount": filterWordcount,
 	"wordwrap": filterWordwrap, "string": func(c *Call, v any) (any, error) { return Str(v), c.bind().err },
 	"safe":   func(c *Call, v any) (any, error) { return Str(v), c.bind().err },
-	"pprint": func(c *Call, v any) (any, error) { return Repr(v), c.bind().err },
+	"pprint": func(c *Call, v any) (any, error) { return Repr(sorted(v)), c.bind().err },
 }
 
 // onText makes a filter of a function; other values are taken as their text.
@@ -229,4 +230,34 @@ func chunks(s string, hyphens bool) []string {
 		out = append(out, s[start:])
 	}
 	return out
+}
+
+// sorted copies v with the keys of dictionaries in order, as pprint shows them.
+// Keys that do not compare stay where they are.
+func sorted(v any) any {
+	switch v := v.(type) {
+	case *List:
+		out := &List{Items: make([]any, len(v.Items))}
+		for i, x := range v.Items {
+			out.Items[i] = sorted(x)
+		}
+		return out
+	case *Dict:
+		keys, ok := append([]any{}, v.keys...), true
+		sort.SliceStable(keys, func(i, j int) bool {
+			n, err := Compare(keys[i], keys[j])
+			ok = ok && err == nil
+			return n < 0
+		})
+		if !ok {
+			return v
+		}
+		out := NewDict()
+		for _, k := range keys {
+			x, _ := v.Get(k)
+			out.Set(k, sorted(x))
+		}
+		return out
+	}
+	return v
 }

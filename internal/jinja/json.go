@@ -14,7 +14,8 @@ import (
 
 // JSONOptions are the arguments of Python's json.dumps.
 type JSONOptions struct {
-	Indent      int // blanks per level; 0 for one line
+	Indent      int  // blanks per level; 0 for one line
+	Lines       bool // a line for each element even where Indent is 0
 	SortKeys    bool
 	EnsureASCII bool   // \uXXXX for everything beyond ASCII
 	ItemSep     string // "" for ", ", or "," with Indent
@@ -25,7 +26,7 @@ type JSONOptions struct {
 func ToJSON(v any, o JSONOptions) (string, error) {
 	if o.ItemSep == "" {
 		o.ItemSep = ", "
-		if o.Indent > 0 {
+		if o.Indent > 0 || o.Lines {
 			o.ItemSep = ","
 		}
 	}
@@ -76,6 +77,8 @@ func (w *jsonWriter) value(v any, depth int) error {
 		w.str(v.Source)
 	case *Undefined:
 		return v.raise()
+	case interface{ JSON() string }: // a date
+		w.str(v.JSON())
 	default:
 		return fault.New("a value of type %s cannot be written as JSON", TypeName(v))
 	}
@@ -96,7 +99,7 @@ func jsonFloat(f float64) string {
 }
 
 func (w *jsonWriter) newline(depth int) {
-	if w.o.Indent > 0 {
+	if w.o.Indent > 0 || w.o.Lines {
 		w.b.WriteByte('\n')
 		w.b.WriteString(strings.Repeat(" ", w.o.Indent*depth))
 	}

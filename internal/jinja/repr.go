@@ -17,8 +17,16 @@ func Str(v any) string {
 		return v
 	case *Undefined:
 		return ""
+	case reprObject:
+		return v.String()
 	}
 	return Repr(v)
+}
+
+// reprObject is an Object that looks otherwise in a list than alone.
+type reprObject interface {
+	Repr() string
+	String() string
 }
 
 // Repr is Python's repr(v).
@@ -78,6 +86,8 @@ func writeRepr(b *strings.Builder, v any, depth int) {
 		b.WriteString(reprString(v.Source))
 	case *Undefined:
 		b.WriteString("Undefined")
+	case reprObject:
+		b.WriteString(v.Repr())
 	case interface{ String() string }:
 		b.WriteString(v.String())
 	default:

@@ -149,9 +149,6 @@ func (a address) usable() (first, last netip.Addr, ok bool) {
 	}
 	first, _ = a.nth(big.NewInt(1))
 	last, _ = a.nth(big.NewInt(-2))
-	if a.Addr().Is6() { // no broadcast address there
-		last, _ = a.nth(big.NewInt(-1))
-	}
 	return first, last, true
 }
 

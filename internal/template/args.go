@@ -252,13 +252,17 @@ var homes = map[string][]string{
 }
 
 var addressNames = []string{"ipaddr", "ipv4", "ipv6", "ipwrap", "ipsubnet", "ipmath", "nthhost", "network_in_network",
-	"network_in_usable", "cidr_merge", "next_nth_usable", "previous_nth_usable", "ip", "ip_address", "in_network", "subnet_of", "supernet_of"}
+	"network_in_usable", "cidr_merge", "reduce_on_network", "usable_range", "slaac", "hwaddr", "macaddr", "ip4_hex", "next_nth_usable", "previous_nth_usable", "ip", "ip_address", "in_network", "subnet_of", "supernet_of"}
 
 var generalNames = []string{"dict", "keep_keys", "remove_keys", "json_query", "counter", "lists_union", "lists_intersect",
-	"lists_difference", "lists_symmetric_difference", "lists_mergeby", "dict_kv", "version_sort", "crc32"}
+	"from_csv", "groupby_as_dict", "unicode_normalize", "random_mac", "to_time_unit", "to_milliseconds", "to_seconds",
+	"to_minutes", "to_hours", "to_days", "to_weeks", "to_months", "to_years", "lists_difference", "lists_symmetric_difference", "lists_mergeby", "dict_kv", "version_sort", "crc32"}
 
 // fullNames gives the names with a collection in front under which name is known too.
 func fullNames(name string) []string {
+	if strings.Contains(name, ".") {
+		return nil // given with its collection
+	}
 	var out []string
 	for home, members := range homes {
 		if slices.Contains(members, name) {

@@ -105,7 +105,7 @@ func (sc cryptScheme) salt(o cryptOptions) (string, error) {
 // randomText draws n characters of alphabet, fit for secrets.
 func randomText(n int, alphabet string) (string, error) {
 	letters := []rune(alphabet)
-	if len(letters) == 0 {
+	if n > 0 && len(letters) == 0 {
 		return "", fmt.Errorf("no characters to choose from")
 	}
 	var b strings.Builder

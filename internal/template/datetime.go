@@ -9,7 +9,10 @@ import (
 )
 
 // timeValue is Python's datetime: what now() and to_datetime give.
-type timeValue struct{ time.Time }
+type timeValue struct {
+	time.Time
+	aware bool // it was given with an offset from UTC
+}
 
 var (
 	_ jinja.Object  = timeValue{}
@@ -24,8 +27,29 @@ func (t timeValue) String() string {
 	if us := t.Nanosecond() / 1000; us > 0 {
 		s += "." + pad(us, 6)
 	}
+	if t.aware {
+		s += t.Format("-07:00")
+	}
 	return s
 }
+
+// TypeName is the name of Python's type.
+func (t timeValue) TypeName() string { return "datetime" }
+
+// Repr is datetime's repr, as it stands in lists.
+func (t timeValue) Repr() string {
+	s := fmt.Sprintf("datetime.datetime(%d, %d, %d, %d, %d", t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute())
+	if us := t.Nanosecond() / 1000; us > 0 || t.Second() > 0 {
+		s += fmt.Sprintf(", %d", t.Second())
+		if us > 0 {
+			s += fmt.Sprintf(", %d", us)
+		}
+	}
+	return s + ")"
+}
+
+// JSON is what to_json writes.
+func (t timeValue) JSON() string { return strings.Replace(t.String(), " ", "T", 1) }
 
 // Attr gives the attributes and methods of a datetime that playbooks use.
 func (t timeValue) Attr(name string) (any, bool) {
@@ -47,7 +71,7 @@ func (t timeValue) Attr(name string) (any, bool) {
 			return strftime(a.str("format", ""), t.Time), a.err
 		}), true
 	case "isoformat":
-		return give(strings.Replace(t.String(), " ", "T", 1))
+		return give(t.JSON())
 	case "timestamp":
 		return give(float64(t.UnixMicro()) / 1e6)
 	case "date":
@@ -74,10 +98,10 @@ func (t timeValue) Operate(op string, other any, swapped bool) (any, bool, error
 		return v, ok, nil
 	case duration:
 		if op == "+" {
-			return timeValue{t.Add(time.Duration(o))}, true, nil
+			return timeValue{t.Add(time.Duration(o)), t.aware}, true, nil
 		}
 		if op == "-" && !swapped {
-			return timeValue{t.Add(-time.Duration(o))}, true, nil
+			return timeValue{t.Add(-time.Duration(o)), t.aware}, true, nil
 		}
 	}
 	return nil, false, nil
@@ -132,6 +156,9 @@ func (d duration) String() string {
 	}
 	return fmt.Sprintf("%d days, %s", days, out)
 }
+
+// TypeName is the name of Python's type.
+func (d duration) TypeName() string { return "timedelta" }
 
 // Attr gives days, seconds, microseconds and total_seconds().
 func (d duration) Attr(name string) (any, bool) {

@@ -71,7 +71,7 @@ func (e *Engine) dialect() *jinja.Env {
 	env := jinja.NewEnv()
 	for _, table := range []map[string]jinja.Filter{
 		pathFilters, hashFilters, textFilters, regexFilters, listFilters, setFilters, dictFilters,
-		dataFilters, timeFilters, urlFilters, addressFilters, generalFilters, numberFilters,
+		dataFilters, timeFilters, urlFilters, addressFilters, generalFilters, numberFilters, nestedFilters, spanFilters,
 	} {
 		for name, f := range table {
 			env.Filters[name] = f
@@ -80,7 +80,7 @@ func (e *Engine) dialect() *jinja.Env {
 			}
 		}
 	}
-	for _, table := range []map[string]jinja.Test{resultTests, valueTests, fileTests} {
+	for _, table := range []map[string]jinja.Test{resultTests, valueTests, fileTests, addressTests} {
 		for name, t := range table {
 			env.Tests[name] = t
 			for _, full := range fullNames(name) {

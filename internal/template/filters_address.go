@@ -1,9 +1,11 @@
 package template
 
 import (
+	"fmt"
 	"math/big"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mageprov/internal/fault"
@@ -25,9 +27,16 @@ var addressFilters = map[string]jinja.Filter{
 	"next_nth_usable":     stepUsable(1),
 	"previous_nth_usable": stepUsable(-1),
 	"cidr_merge":          cidrMerge,
+	"reduce_on_network":   reduceOnNetwork,
+	"usable_range":        usableRange,
+	"slaac":               slaac,
+	"hwaddr":              hardwareFilter,
+	"macaddr":             hardwareFilter,
+	"ip4_hex":             ip4Hex,
 }
 
-// addressQueries are what ipaddr('...') can ask for; nil stands for False.
+// addressQueries are what ipaddr('...') can ask for. None says that the address
+// has no such thing; what is no address at all gives False.
 var addressQueries = map[string]func(a address) any{
 	"":               func(a address) any { return a.text() },
 	"bool":           func(address) any { return true },
@@ -35,11 +44,13 @@ var addressQueries = map[string]func(a address) any{
 	"ip":             func(a address) any { return when(!a.isNetwork(), a.Addr().String()) },
 	"host":           func(a address) any { return when(!a.isNetwork(), a.String()) },
 	"host/prefix":    func(a address) any { return when(!a.isNetwork(), a.String()) },
-	"hostnet":        func(a address) any { return when(!a.isNetwork(), a.String()) },
+	"hostnet":        orFalse,
+	"gateway":        orFalse,
+	"gw":             orFalse,
+	"cidr":           func(a address) any { return a.String() },
+	"6to4":           query6to4,
 	"address/prefix": func(a address) any { return when(!a.isNetwork(), a.String()) },
 	"ip/prefix":      func(a address) any { return when(!a.isNetwork() && a.hostBits() > 0, a.String()) },
-	"gateway":        func(a address) any { return when(!a.isNetwork() && a.hostBits() > 0, a.String()) },
-	"gw":             func(a address) any { return when(!a.isNetwork() && a.hostBits() > 0, a.String()) },
 	"ip_netmask": func(a address) any {
 		return when(!a.isNetwork() && a.hostBits() > 0, a.Addr().String()+" "+a.mask().String())
 	},
@@ -47,13 +58,13 @@ var addressQueries = map[string]func(a address) any{
 		return when(!a.isNetwork() && a.hostBits() > 0, a.Addr().String()+" "+a.hostmask().String())
 	},
 	"net":              func(a address) any { return when(a.isNetwork(), a.Masked().String()) },
-	"network":          func(a address) any { return when(a.hostBits() > 0, a.network().String()) },
-	"network_id":       func(a address) any { return when(a.hostBits() > 0, a.network().String()) },
-	"subnet":           func(a address) any { return when(a.hostBits() > 0, a.Masked().String()) },
-	"network/prefix":   func(a address) any { return when(a.hostBits() > 0, a.Masked().String()) },
-	"network_netmask":  func(a address) any { return when(a.hostBits() > 0, a.network().String()+" "+a.mask().String()) },
-	"network_wildcard": func(a address) any { return when(a.hostBits() > 0, a.network().String()+" "+a.hostmask().String()) },
-	"netmask":          func(a address) any { return when(a.hostBits() > 0 || a.written, a.mask().String()) },
+	"network":          func(a address) any { return a.network().String() },
+	"network_id":       func(a address) any { return a.network().String() },
+	"subnet":           func(a address) any { return a.Masked().String() },
+	"network/prefix":   func(a address) any { return a.Masked().String() },
+	"network_netmask":  func(a address) any { return a.network().String() + " " + a.mask().String() },
+	"network_wildcard": func(a address) any { return a.network().String() + " " + a.hostmask().String() },
+	"netmask":          func(a address) any { return a.mask().String() },
 	"hostmask":         func(a address) any { return a.hostmask().String() },
 	"wildcard":         func(a address) any { return a.hostmask().String() },
 	"prefix":           func(a address) any { return int64(a.Bits()) },
@@ -78,9 +89,16 @@ var addressQueries = map[string]func(a address) any{
 	"range_usable":     func(a address) any { first, last, ok := a.usable(); return when(ok, first.String()+"-"+last.String()) },
 	"next_usable":      func(a address) any { return moveUsable(a, 1) },
 	"previous_usable":  func(a address) any { return moveUsable(a, -1) },
-	"peer":             queryPeer,
-	"ipv4":             func(a address) any { return when(a.Addr().Is4(), a.String()) },
-	"ipv6":             func(a address) any { return when(a.Addr().Is6(), a.String()) },
+	"ipv4":             queryIPv4,
+	"ipv6":             queryIPv6,
+}
+
+// orFalse is a host with its prefix, and False for a network.
+func orFalse(a address) any {
+	if a.isNetwork() {
+		return false
+	}
+	return a.String()
 }
 
 func when(ok bool, s string) any {
@@ -106,7 +124,7 @@ func integer(n *big.Int) any {
 }
 
 func queryBroadcast(a address) any {
-	if a.hostBits() < 2 || a.Addr().Is6() {
+	if a.hostBits() < 2 {
 		return nil
 	}
 	last, _ := a.nth(big.NewInt(-1))
@@ -130,23 +148,55 @@ func queryInt(a address) any {
 	return integer(n)
 }
 
-// queryPeer is the other end of a point-to-point link.
-func queryPeer(a address) any {
-	n := toInt(a.Addr()).Bit(0)
-	step := big.NewInt(1 - 2*int64(n))
+// queryIPv4 gives an IPv4 address that is written as IPv6 in its own form.
+func queryIPv4(a address) any {
+	switch {
+	case a.Addr().Is4():
+		return a.text()
+	case a.Addr().Is4In6() && a.Bits() >= 96:
+		return netip.PrefixFrom(a.Addr().Unmap(), a.Bits()-96).String()
+	}
+	return false
+}
+
+// queryIPv6 gives an IPv4 address in the form that IPv6 has for it.
+func queryIPv6(a address) any {
+	if a.Addr().Is4() {
+		return "::ffff:" + a.Addr().String() + "/" + strconv.Itoa(a.Bits()+96)
+	}
+	return a.text()
+}
+
+// query6to4 is the network that a public IPv4 address has for itself in IPv6.
+func query6to4(a address) any {
+	b := a.Addr().AsSlice()
+	switch {
+	case a.Addr().Is4():
+		return fmt.Sprintf("2002:%02x%02x:%02x%02x::1/48", b[0], b[1], b[2], b[3])
+	case b[0] == 0x20 && b[1] == 0x02:
+		return a.text()
+	}
+	return false
+}
+
+// peer is the other end of a point-to-point link.
+func peer(c *jinja.Call, a address) (any, error) {
+	host := new(big.Int).Sub(toInt(a.Addr()), toInt(a.network())).Int64()
+	step := 1 - 2*host // of a link of two addresses
 	switch a.hostBits() {
+	case 0:
+		return nil, refuse(c, "%s is no network", a.Addr())
 	case 1:
 	case 2:
-		host := new(big.Int).Sub(toInt(a.Addr()), toInt(a.network())).Int64()
 		if host != 1 && host != 2 {
-			return nil
+			return nil, refuse(c, "the first and last address of %s have no peer", a.Masked())
 		}
-		step = big.NewInt(3 - 2*host)
+		step = 3 - 2*host
 	default:
-		return nil
+		return nil, refuse(c, "%s is no point-to-point network", a.Masked())
 	}
-	p, ok := plus(a.Addr(), step)
-	return when(ok, p.String())
+	p, _ := plus(a.Addr(), big.NewInt(step))
+	return p.String(), nil
 }
 
 func moveUsable(a address, n int64) any {
@@ -158,10 +208,20 @@ func moveUsable(a address, n int64) any {
 	return when(ok && !p.Less(first) && !last.Less(p), p.String())
 }
 
-func isPrivate(ip netip.Addr) bool { return ip.IsPrivate() }
+// notPublic are networks, beside those of RFC 1918, that ipaddr calls private.
+var notPublic = []netip.Prefix{
+	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"),
+	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("239.0.0.0/8"),
+}
+
+func isPrivate(ip netip.Addr) bool {
+	return ip.IsPrivate() || ip.IsLinkLocalUnicast() ||
+		slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
 
 func isPublic(ip netip.Addr) bool {
-	return !ip.IsPrivate() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && !ip.IsMulticast() && !ip.IsUnspecified()
+	broadcast := ip == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+	return !isPrivate(ip) && !ip.IsLoopback() && !ip.IsMulticast() && !ip.IsUnspecified() && !broadcast
 }
 
 // wrapped puts an IPv6 address in brackets, as URLs need it.
@@ -189,11 +249,7 @@ func ipaddrFilter(version int) jinja.Filter {
 			return nil, a.err
 		}
 		if !isSequence(in) {
-			r, err := askAddress(c, in, query, v)
-			if r == nil && err == nil {
-				r = false
-			}
-			return r, err
+			return askAddress(c, in, query, v)
 		}
 		out := jinja.NewList()
 		for _, x := range oneOrMany(in) {
@@ -201,7 +257,7 @@ func ipaddrFilter(version int) jinja.Filter {
 			if err != nil {
 				return nil, err
 			}
-			if r != nil {
+			if r != nil && r != false {
 				out.Items = append(out.Items, r)
 			}
 		}
@@ -209,29 +265,39 @@ func ipaddrFilter(version int) jinja.Filter {
 	}
 }
 
-// askAddress answers one query about one value; nil stands for False.
+// askAddress answers one query about one value. False says that the value is
+// no address or of the other version, None that the address has no such thing.
 func askAddress(c *jinja.Call, v any, query string, version int) (any, error) {
+	if v == nil {
+		return nil, refuse(c, "needs an address, not None")
+	}
 	a, ok := parseAddress(v)
 	if version == 4 && ok && !a.Addr().Is4() || version == 6 && ok && a.Addr().Is4() {
-		return nil, nil
+		return false, nil
 	}
-	if f := addressQueries[query]; f != nil {
-		if !ok {
-			return nil, nil
-		}
+	f := addressQueries[query]
+	n, isInt := new(big.Int).SetString(query, 10)
+	if (f != nil || isInt || query == "peer") && !ok {
+		return false, nil
+	}
+	switch {
+	case f != nil:
 		return f(a), nil
-	}
-	if n, isInt := new(big.Int).SetString(query, 10); isInt {
-		if !ok {
-			return nil, nil
-		}
+	case query == "peer":
+		return peer(c, a)
+	case isInt && a.hostBits() == 0: // an address alone has no others to count
+		return a.text(), nil
+	case isInt:
 		ip, inside := a.nth(n)
-		return when(inside, netip.PrefixFrom(ip, a.Bits()).String()), nil
+		if !inside {
+			return false, nil
+		}
+		return netip.PrefixFrom(ip, a.Bits()).String(), nil
 	}
 	if outer, isNet := parseAddress(query); isNet {
 		return when(ok && contains(outer, a), a.text()), nil
 	}
-	known := make([]string, 0, len(addressQueries))
+	known := []string{"peer"}
 	for k := range addressQueries {
 		known = append(known, k)
 	}
@@ -248,6 +314,9 @@ func ipWrap(c *jinja.Call, in any) (any, error) {
 	query := a.str("query", "")
 	if a.err != nil {
 		return nil, a.err
+	}
+	if in == nil {
+		return nil, refuse(c, "needs an address, not None")
 	}
 	wrap := func(x any) any {
 		r := x
@@ -320,7 +389,8 @@ func inNetwork(usable bool) jinja.Filter {
 			return false, nil
 		}
 		if first, last, some := outer.usable(); usable && some {
-			return !inner.Addr().Less(first) && !last.Less(inner.Addr()), nil
+			end, _ := inner.nth(big.NewInt(-1))
+			return !inner.network().Less(first) && !last.Less(end), nil
 		}
 		return true, nil
 	}
@@ -334,123 +404,6 @@ func stepUsable(sign int) jinja.Filter {
 		if a.err != nil || !ok {
 			return false, a.err
 		}
-		if r := moveUsable(addr, int64(sign*n)); r != nil {
-			return r, nil
-		}
-		return false, nil
+		return moveUsable(addr, int64(sign*n)), nil
 	}
-}
-
-// ipSubnet: with a prefix length the number of such subnets, with an index one
-// of them; for a network as query the place of the value in it.
-func ipSubnet(c *jinja.Call, in any) (any, error) {
-	a := take(c, "query", "index")
-	query, index := a.str("query", ""), a.value("index", nil)
-	addr, ok := parseAddress(in)
-	if a.err != nil || !ok {
-		return false, a.err
-	}
-	if query == "" {
-		return addr.Masked().String(), nil
-	}
-	bits, isLen := wholeNumber(query)
-	if !isLen {
-		outer, ok := parseAddress(query)
-		if !ok || !contains(outer, addr) {
-			return false, nil
-		}
-		n := new(big.Int).Sub(toInt(addr.network()), toInt(outer.network()))
-		n.Rsh(n, uint(addr.hostBits()))
-		return n.Add(n, big.NewInt(1)).String(), nil
-	}
-	if bits < 0 || int(bits) > addr.Addr().BitLen() {
-		return false, nil
-	}
-	if int(bits) < addr.Bits() { // the supernet around the value
-		if index == nil {
-			return int64(addr.Bits()) - bits, nil
-		}
-		return netip.PrefixFrom(addr.Addr(), int(bits)).Masked().String(), nil
-	}
-	count := new(big.Int).Lsh(big.NewInt(1), uint(int(bits)-addr.Bits()))
-	if index == nil {
-		return integer(count), nil
-	}
-	n, ok := wholeNumber(index)
-	i := big.NewInt(n)
-	if i.Sign() < 0 {
-		i.Add(i, count)
-	}
-	if !ok || i.Sign() < 0 || i.Cmp(count) >= 0 {
-		return false, nil
-	}
-	ip, _ := plus(addr.network(), i.Lsh(i, uint(addr.Addr().BitLen()-int(bits))))
-	return netip.PrefixFrom(ip, int(bits)).String(), nil
-}
-
-// cidrMerge joins networks that touch, or gives the one that spans all.
-func cidrMerge(c *jinja.Call, in any) (any, error) {
-	a := take(c, "action")
-	action := a.str("action", "merge")
-	items, err := elements(c, in)
-	if a.err != nil || err != nil {
-		return nil, firstError(a.err, err)
-	}
-	var nets []netip.Prefix
-	for _, x := range items {
-		addr, ok := parseAddress(x)
-		if !ok {
-			return nil, refuse(c, "%s is not an IP address or network", jinja.Repr(x))
-		}
-		nets = append(nets, addr.Masked())
-	}
-	slices.SortFunc(nets, func(x, y netip.Prefix) int {
-		if n := x.Addr().Compare(y.Addr()); n != 0 {
-			return n
-		}
-		return x.Bits() - y.Bits()
-	})
-	switch action {
-	case "merge":
-		out := jinja.NewList()
-		for _, p := range mergePrefixes(nets) {
-			out.Items = append(out.Items, p.String())
-		}
-		return out, nil
-	case "span":
-		if len(nets) == 0 {
-			return nil, nil
-		}
-		span := nets[0]
-		for _, p := range nets {
-			for !(span.Contains(p.Addr()) && span.Bits() <= p.Bits()) && span.Bits() > 0 {
-				span = netip.PrefixFrom(span.Addr(), span.Bits()-1).Masked()
-			}
-		}
-		return span.String(), nil
-	}
-	return nil, refuse(c, "unknown action %q (known: merge, span)", strings.ToValidUTF8(action, "?"))
-}
-
-// mergePrefixes works on sorted networks.
-func mergePrefixes(nets []netip.Prefix) []netip.Prefix {
-	var out []netip.Prefix
-	for _, p := range nets {
-		if n := len(out); n > 0 && out[n-1].Contains(p.Addr()) && out[n-1].Bits() <= p.Bits() {
-			continue
-		}
-		out = append(out, p)
-		for len(out) > 1 { // two halves make a whole, again and again
-			x, y := out[len(out)-2], out[len(out)-1]
-			if x.Bits() != y.Bits() || x.Bits() == 0 {
-				break
-			}
-			parent := netip.PrefixFrom(x.Addr(), x.Bits()-1).Masked()
-			if parent.Addr() != x.Addr() || !parent.Contains(y.Addr()) {
-				break
-			}
-			out = append(out[:len(out)-2], parent)
-		}
-	}
-	return out
 }

@@ -27,6 +27,7 @@ var dataFilters = map[string]jinja.Filter{
 func toJSON(c *jinja.Call, in any, o jinja.JSONOptions) (any, error) {
 	a := take(c, "*", "indent", "sort_keys", "ensure_ascii", "separators", "vault_to_text", "preprocess_unsafe", "default", "skipkeys", "allow_nan")
 	o.Indent = a.num("indent", o.Indent)
+	o.Lines = o.Indent > 0 || a.value("indent", nil) != nil
 	o.SortKeys = a.flag("sort_keys", o.SortKeys)
 	o.EnsureASCII = a.flag("ensure_ascii", o.EnsureASCII)
 	if seps := a.list("separators"); len(seps) == 2 {
@@ -69,6 +70,11 @@ func toYAML(c *jinja.Call, in any, o yamlOptions) (any, error) {
 		o.FlowLeaves, o.Flow = flow == nil, jinja.Truth(flow)
 	}
 	o.ASCII = !a.flag("allow_unicode", true)
+	for _, name := range []string{"default_style", "canonical", "version", "tags"} {
+		if jinja.Truth(a.value(name, nil)) {
+			a.fail("cannot write YAML with %s", name)
+		}
+	}
 	if a.err != nil {
 		return nil, a.err
 	}

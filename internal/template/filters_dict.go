@@ -69,7 +69,7 @@ func (m merger) merge(x, y *jinja.Dict) (*jinja.Dict, error) {
 				return nil, err
 			}
 			out.Set(k, d)
-		case isSequence(old) && isSequence(v):
+		case isList(old) && isList(v):
 			out.Set(k, m.mergeLists(old, v))
 		default:
 			out.Set(k, v)
@@ -77,6 +77,9 @@ func (m merger) merge(x, y *jinja.Dict) (*jinja.Dict, error) {
 	}
 	return out, nil
 }
+
+// isList tells lists from tuples, which are never merged.
+func isList(v any) bool { _, ok := v.(*jinja.List); return ok }
 
 func (m merger) mergeLists(old, new any) any {
 	x, y := oneOrMany(old), oneOrMany(new)

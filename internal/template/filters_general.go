@@ -24,6 +24,13 @@ var generalFilters = map[string]jinja.Filter{
 	"counter":       counter,
 	"version_sort":  versionSort,
 	"lists_mergeby": listsMergeBy,
+
+	"from_csv":          fromCSV,
+	"groupby_as_dict":   groupAsDict,
+	"unicode_normalize": normalizeUnicode,
+	"random_mac":        randomMAC,
+
+	"community.crypto.split_pem": splitPEM,
 }
 
 // jsonQuery is JMESPath. Dictionaries in the result have the order they had in
@@ -280,8 +287,22 @@ func listsMergeBy(c *jinja.Call, in any) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
+	var lists []any
+	for _, x := range append([]any{in}, a.rest...) {
+		if items := oneOrMany(x); len(items) > 0 && isSequence(items[0]) {
+			lists = append(lists, items...)
+		} else if len(items) > 0 {
+			lists = append(lists, x)
+		}
+	}
+	switch len(lists) {
+	case 0:
+		return jinja.NewList(), nil
+	case 1:
+		return lists[0], nil // nothing to merge
+	}
 	merged := jinja.NewDict()
-	for _, x := range flat(nil, append([]any{in}, a.rest...), -1, true) {
+	for _, x := range flat(nil, lists, -1, true) {
 		d, err := mapping(c, x)
 		if err != nil {
 			return nil, err

@@ -15,6 +15,9 @@ import (
 
 	"crypto/sha3"
 
+	"golang.org/x/crypto/blake2b"
+	"golang.org/x/crypto/blake2s"
+
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
 )
@@ -49,12 +52,16 @@ func b64Decode(c *jinja.Call, in any) (any, error) {
 		return nil, a.err
 	}
 	// blanks and characters outside the alphabet are skipped, as Python does
+	given := jinja.Str(in)
 	clean := strings.Map(func(r rune) rune {
-		if isWordByte(byte(r)) && r < 128 && r != '_' || r == '+' || r == '/' {
+		if r < 128 && isWordByte(byte(r)) && r != '_' || r == '+' || r == '/' {
 			return r
 		}
 		return -1
-	}, jinja.Str(in))
+	}, given)
+	if missing := (4 - len(clean)%4) % 4; strings.Count(given, "=") < missing {
+		return nil, refuse(c, "incorrect padding: %s", short(given))
+	}
 	raw, err := base64.RawStdEncoding.DecodeString(clean)
 	if err != nil {
 		return nil, refuse(c, "not base64: %v", err)
@@ -129,6 +136,12 @@ func newHash(name string) hash.Hash {
 		return sha512.New384()
 	case "sha512":
 		return sha512.New()
+	case "blake2b":
+		h, _ := blake2b.New512(nil) // fails for long keys only
+		return h
+	case "blake2s":
+		h, _ := blake2s.New256(nil)
+		return h
 	case "sha3_224":
 		return sha3.New224()
 	case "sha3_256":

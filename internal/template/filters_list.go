@@ -1,10 +1,6 @@
 package template
 
 import (
-	"fmt"
-	"hash/fnv"
-	"math/rand/v2"
-
 	"mageprov/internal/jinja"
 )
 
@@ -129,7 +125,10 @@ func choose(c *jinja.Call, in any, ordered bool) (any, error) {
 		}
 		return nil
 	}
-	if r > len(pool) || r < 0 {
+	if r < 0 {
+		return nil, refuse(c, "r must not be negative")
+	}
+	if r > len(pool) {
 		return out, nil
 	}
 	return out, walk(0, nil)
@@ -178,11 +177,11 @@ func zipped(lists [][]any, n int, fill any) *jinja.List {
 func flatten(c *jinja.Call, in any) (any, error) {
 	a := take(c, "levels", "skip_nulls")
 	levels, skip := a.num("levels", -1), a.flag("skip_nulls", true)
-	items, err := elements(c, in)
+	lists, err := allElements(c, in, nil)
 	if a.err != nil || err != nil {
 		return nil, firstError(a.err, err)
 	}
-	return &jinja.List{Items: flat(nil, items, levels, skip)}, nil
+	return &jinja.List{Items: flat(nil, lists[0], levels, skip)}, nil
 }
 
 func flat(out, items []any, levels int, skipNulls bool) []any {
@@ -216,62 +215,6 @@ func extract(c *jinja.Call, in any) (any, error) {
 		v, err = jinja.GetItem(c.Ctx, v, k)
 	}
 	return v, err
-}
-
-// source gives randomness: the same for the same seed, in this program.
-func source(seed any) *rand.Rand {
-	if seed == nil {
-		return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64()))
-	}
-	h := fnv.New64a()
-	fmt.Fprint(h, jinja.Repr(seed))
-	return rand.New(rand.NewPCG(h.Sum64(), 0))
-}
-
-func random(c *jinja.Call, in any) (any, error) {
-	a := take(c, "start", "step", "seed")
-	r := source(a.value("seed", nil))
-	start, step := a.num("start", 0), a.num("step", 1)
-	if a.err != nil {
-		return nil, a.err
-	}
-	if end, ok := in.(int64); ok {
-		if step == 0 {
-			return nil, refuse(c, "step must not be 0")
-		}
-		n := (int(end) - start + step - 1) / step
-		if step < 0 {
-			n = (start - int(end) - step - 1) / -step
-		}
-		if n <= 0 {
-			return nil, refuse(c, "the range from %d to %d is empty", start, end)
-		}
-		return int64(start + step*r.IntN(n)), nil
-	}
-	if a.has("start") || a.has("step") {
-		return nil, refuse(c, "start and step can only be used with integer values")
-	}
-	lists, err := allElements(c, in, nil)
-	if err != nil {
-		return nil, err
-	}
-	if len(lists[0]) == 0 {
-		return nil, refuse(c, "cannot choose from an empty list")
-	}
-	return lists[0][r.IntN(len(lists[0]))], nil
-}
-
-func shuffle(c *jinja.Call, in any) (any, error) {
-	a := take(c, "seed")
-	if a.err != nil {
-		return nil, a.err
-	}
-	if !isSequence(in) {
-		return in, nil
-	}
-	out := append([]any(nil), oneOrMany(in)...)
-	source(a.value("seed", nil)).Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
-	return &jinja.List{Items: out}, nil
 }
 
 func firstError(errs ...error) error {

@@ -12,18 +12,18 @@ import (
 // pathFilters work on path names as text; realpath, expanduser and expandvars
 // look at the controller, as in Ansible.
 var pathFilters = map[string]jinja.Filter{
-	"basename":     onText(baseName),
-	"dirname":      onText(dirName),
-	"expanduser":   onText(expandUser),
+	"basename":     onName(baseName),
+	"dirname":      onName(dirName),
+	"expanduser":   onName(expandUser),
 	"expandvars":   expandVars,
-	"realpath":     onText(realPath),
+	"realpath":     onName(realPath),
 	"relpath":      relPath,
 	"splitext":     func(_ *jinja.Call, in any) (any, error) { return splitExt(jinja.Str(in)), nil },
-	"normpath":     onText(normPath),
+	"normpath":     onName(normPath),
 	"path_join":    pathJoin,
 	"commonpath":   commonPath,
-	"win_basename": onText(func(s string) string { _, p := winDrive(s); return p[lastSep(p)+1:] }),
-	"win_dirname":  onText(winDirName),
+	"win_basename": onName(func(s string) string { _, p := winDrive(s); return p[lastSep(p)+1:] }),
+	"win_dirname":  onName(winDirName),
 	"win_splitdrive": func(_ *jinja.Call, in any) (any, error) {
 		d, p := winDrive(jinja.Str(in))
 		return jinja.Tuple{d, p}, nil
@@ -38,6 +38,16 @@ func onText(f func(string) string) jinja.Filter {
 			return nil, a.err
 		}
 		return f(jinja.Str(in)), nil
+	}
+}
+
+// onName is onText for names of files, where a number or None is a mistake.
+func onName(f func(string) string) jinja.Filter {
+	return func(c *jinja.Call, in any) (any, error) {
+		if _, ok := in.(string); !ok {
+			return nil, refuse(c, "needs the name of a file, not %s", jinja.TypeName(in))
+		}
+		return onText(f)(c, in)
 	}
 }
 
@@ -178,6 +188,9 @@ func pathJoin(c *jinja.Call, in any) (any, error) {
 	parts, err := elements(c, in)
 	if err != nil {
 		return nil, err
+	}
+	if len(parts) == 0 {
+		return nil, refuse(c, "needs at least one part")
 	}
 	out := ""
 	for _, x := range parts {

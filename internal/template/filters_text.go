@@ -32,7 +32,7 @@ func boolFilter(c *jinja.Call, in any) (any, error) {
 		return v, nil
 	case string:
 		switch strings.ToLower(v) {
-		case "yes", "on", "1", "true", "y", "t":
+		case "yes", "on", "1", "true":
 			return true, nil
 		}
 		return false, nil
@@ -68,6 +68,10 @@ func comment(c *jinja.Call, in any) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
+	text, ok := in.(string)
+	if !ok {
+		return nil, refuse(c, "needs text, not %s", jinja.TypeName(in))
+	}
 	var b strings.Builder
 	if beginning != "" {
 		b.WriteString(beginning + newline)
@@ -75,11 +79,9 @@ func comment(c *jinja.Call, in any) (any, error) {
 	if prefix != "" {
 		b.WriteString(strings.Repeat(prefix+newline, max(0, prefixes)))
 	}
-	body := decoration + strings.ReplaceAll(jinja.Str(in), newline, newline+decoration)
+	body := decoration + strings.ReplaceAll(text, newline, newline+decoration)
 	b.WriteString(strings.ReplaceAll(body, decoration+newline, bare+newline))
-	if postfix != "" {
-		b.WriteString(strings.Repeat(newline+postfix, max(0, postfixes)))
-	}
+	b.WriteString(strings.Repeat(newline+postfix, max(0, postfixes)))
 	if end != "" {
 		b.WriteString(newline + end)
 	}
@@ -105,15 +107,14 @@ func shellWord(s string) string {
 }
 
 func split(c *jinja.Call, in any) (any, error) {
-	m, err := jinja.GetAttr(c.Ctx, jinja.Str(in), "split")
+	if _, ok := in.(string); !ok {
+		return nil, refuse(c, "needs text, not %s", jinja.TypeName(in))
+	}
+	m, err := jinja.GetAttr(c.Ctx, in, "split")
 	if err != nil {
 		return nil, err
 	}
-	f, ok := m.(jinja.Callable)
-	if !ok {
-		return nil, refuse(c, "needs text, not %s", jinja.TypeName(in))
-	}
-	return f.Call(c)
+	return m.(jinja.Callable).Call(c)
 }
 
 func ternary(c *jinja.Call, in any) (any, error) {
@@ -180,8 +181,8 @@ func humanReadable(c *jinja.Call, in any) (any, error) {
 	for i := range len(byteUnits) {
 		letter := byteUnits[i]
 		scale := unitSize(letter)
-		if unit == "" && size < scale && letter != 'B' || unit != "" && unit[0] != letter {
-			continue
+		if letter != 'B' && (unit == "" && size < scale || unit != "" && unit[0] != letter) {
+			continue // an unknown unit ends at bytes, too
 		}
 		name := base
 		if letter != 'B' {
@@ -189,7 +190,7 @@ func humanReadable(c *jinja.Call, in any) (any, error) {
 		}
 		return fmt.Sprintf("%.2f %s", size/scale, name), nil
 	}
-	return nil, refuse(c, "unknown unit %q", unit)
+	return nil, nil // not reached: the loop ends at bytes
 }
 
 func humanToBytes(c *jinja.Call, in any) (any, error) {
@@ -230,15 +231,14 @@ func humanToBytes(c *jinja.Call, in any) (any, error) {
 // unitSuffix accepts "", "B", "b", "bytes", "bits" behind the letter of a size,
 // as far as they fit what is counted.
 func unitSuffix(rest string, bits, whole bool) bool {
-	switch strings.ToLower(rest) {
-	case "":
-		return true
-	case "b":
-		return whole || (rest == "b") == bits
-	case "bit", "bits":
-		return bits
-	case "byte", "bytes":
+	switch word := strings.ToLower(rest); {
+	case strings.Contains(word, "byte"): // kilobytes, too
 		return !bits
+	case strings.Contains(word, "bit"):
+		return bits
+	case word == "b":
+		return whole || (rest == "b") == bits
+	default:
+		return word == ""
 	}
-	return false
 }

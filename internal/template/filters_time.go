@@ -27,7 +27,7 @@ func now(c *jinja.Call) (any, error) {
 	if format != "" {
 		return strftime(format, t), nil
 	}
-	return timeValue{t}, nil
+	return timeValue{Time: t}, nil
 }
 
 // strftimeFilter formats now, or the given seconds since 1970.
@@ -69,17 +69,35 @@ func strftime(format string, t time.Time) string {
 			continue
 		}
 		i++
-		unpadded := format[i] == '-' && i+1 < len(format)
-		if unpadded {
+		flag := byte(0)
+		if strings.IndexByte("-_0^#", format[i]) >= 0 && i+1 < len(format) {
+			flag = format[i]
 			i++
 		}
-		s := timeField(format[i], t)
-		if unpadded && len(s) > 1 {
-			s = strings.TrimLeft(s[:len(s)-1], "0 ") + s[len(s)-1:]
-		}
-		b.WriteString(s)
+		b.WriteString(flagged(flag, timeField(format[i], t)))
 	}
 	return b.String()
+}
+
+// flagged applies one of the C library's flags to a field: no padding, blanks
+// or zeros for it, capitals.
+func flagged(flag byte, s string) string {
+	if s == "" {
+		return s
+	}
+	head, last := s[:len(s)-1], s[len(s)-1:]
+	bare := strings.TrimLeft(head, "0 ")
+	switch flag {
+	case '-':
+		return bare + last
+	case '_':
+		return strings.Repeat(" ", len(head)-len(bare)) + bare + last
+	case '0':
+		return strings.Repeat("0", len(head)-len(bare)) + bare + last
+	case '^', '#':
+		return strings.ToUpper(s)
+	}
+	return s
 }
 
 func timeField(directive byte, t time.Time) string {
@@ -132,39 +150,13 @@ func toDatetime(c *jinja.Call, in any) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	layout, ok := goLayout(format)
+	text, ok := in.(string)
 	if !ok {
-		return nil, refuse(c, "cannot read times in the format %q", format)
+		return nil, refuse(c, "needs text, not %s", jinja.TypeName(in))
 	}
-	t, err := time.ParseInLocation(layout, jinja.Str(in), time.UTC)
+	t, err := strptime(text, format)
 	if err != nil {
-		return nil, refuse(c, "time data %s does not match format %s", jinja.Repr(in), jinja.Repr(format))
+		return nil, refuse(c, "time data %s and format %s: %v", jinja.Repr(in), jinja.Repr(format), err)
 	}
-	return timeValue{t}, nil
-}
-
-// goLayout turns a format of strptime into a layout of package time. strptime
-// takes numbers with or without a leading zero, so the layout does, too.
-func goLayout(format string) (string, bool) {
-	lenient := map[byte]string{'d': "2", 'm': "1", 'H': "15", 'I': "3", 'M': "4", 'S': "5", 'f': "000000"}
-	var b strings.Builder
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' || i+1 == len(format) {
-			b.WriteByte(format[i])
-			continue
-		}
-		i++
-		layout, ok := lenient[format[i]]
-		if !ok {
-			layout, ok = timeFormats[format[i]]
-		}
-		if format[i] == '%' {
-			layout, ok = "%", true
-		}
-		if !ok {
-			return "", false
-		}
-		b.WriteString(layout)
-	}
-	return b.String(), true
+	return t, nil
 }

@@ -2,6 +2,7 @@ package template
 
 import (
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,14 @@ func urlSplit(c *jinja.Call, in any) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	parts := splitURL(jinja.Str(in))
+	text, ok := in.(string)
+	if !ok {
+		return nil, refuse(c, "needs text, not %s", jinja.TypeName(in))
+	}
+	parts := splitURL(text)
+	if netloc, _ := parts.Get("netloc"); badPort.MatchString(netloc.(string)) {
+		return nil, refuse(c, "the port of %s is no number", short(text))
+	}
 	if want == "" {
 		return parts, nil
 	}
@@ -35,6 +43,8 @@ func urlSplit(c *jinja.Call, in any) (any, error) {
 	}
 	return v, nil
 }
+
+var badPort = regexp.MustCompile(`:[^]:]*[^]:0-9][^]:]*$`)
 
 // splitURL is Python's urlsplit, which never fails and keeps all as written.
 func splitURL(s string) *jinja.Dict {

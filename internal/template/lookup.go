@@ -26,7 +26,7 @@ type plugin func(l *lookup) ([]any, error)
 // lookups gives all plugins by short name.
 func lookups() map[string]plugin {
 	all := map[string]plugin{}
-	for _, table := range []map[string]plugin{listPlugins, filePlugins, varPlugins, commandPlugins} {
+	for _, table := range []map[string]plugin{listPlugins, filePlugins, varPlugins, commandPlugins, generalPlugins} {
 		maps.Copy(all, table)
 	}
 	return all
@@ -60,7 +60,7 @@ func (s *Scope) LookupPlugin(ctx context.Context, name string, terms any, kwargs
 // look runs the plugin with terms; c carries the options.
 func (s *Scope) look(c *jinja.Call, name string, terms []any) ([]any, error) {
 	short := name
-	for _, home := range []string{"ansible.builtin.", "ansible.legacy.", "community.general."} {
+	for _, home := range []string{"ansible.builtin.", "ansible.legacy.", "community.general.", "ansible.utils."} {
 		short = strings.TrimPrefix(short, home)
 	}
 	p, ok := s.engine.plugins[short]
@@ -121,6 +121,9 @@ func callLookup(c *jinja.Call, wantlist bool) (any, error) {
 			wantlist = jinja.Truth(kw.Value)
 		case "errors":
 			onError = jinja.Str(kw.Value)
+			if known := []string{"strict", "warn", "ignore"}; !slices.Contains(known, onError) {
+				return nil, refuse(c, "errors is %q", onError).(*fault.Error).WithHint("%s", fault.DidYouMean(onError, known))
+			}
 		case "allow_unsafe": // results are never templates here
 		default:
 			call.Kwargs = append(call.Kwargs, kw)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -85,8 +86,11 @@ func lookPassword(l *lookup) ([]any, error) {
 		a := l.options("length", "chars", "encrypt", "ident", "seed")
 		file := a.termOptions(jinja.Str(t))
 		length := a.num("length", 20)
-		chars := alphabet(a.list("chars"))
+		chars := alphabet(a.value("chars", nil))
 		encrypt, ident := a.str("encrypt", ""), a.str("ident", "")
+		if stray := strayOption.FindString(file); stray != "" {
+			a.fail("has no argument %q", strings.Trim(stray, " ="))
+		}
 		if a.err != nil {
 			return nil, a.err
 		}
@@ -95,7 +99,9 @@ func lookPassword(l *lookup) ([]any, error) {
 			return nil, refuse(l.c, "%v", err)
 		}
 		stored := password != ""
-		if !stored {
+		if seed := a.value("seed", nil); !stored && seed != nil && chars != "" {
+			password = randomFrom(seed).text(length, []rune(chars))
+		} else if !stored {
 			if password, err = randomText(length, chars); err != nil {
 				return nil, refuse(l.c, "%v", err)
 			}
@@ -125,17 +131,27 @@ func lookPassword(l *lookup) ([]any, error) {
 	return out, nil
 }
 
-func alphabet(chars []any) string {
-	if len(chars) == 0 {
-		return letters + decimals + ".,:-_"
-	}
+// strayOption is a word of a term that looks like an option but is none.
+var strayOption = regexp.MustCompile(` [a-z_]+=`)
+
+// alphabet is what a password is made of: a list of names and characters, or
+// one text of them with commas between, in which two commas stand for one.
+func alphabet(chars any) string {
 	var names []string
-	for _, c := range chars {
-		s := jinja.Str(c)
-		if strings.Contains(s, ",,") { // a comma stands for itself when doubled
-			names, s = append(names, ","), strings.ReplaceAll(s, ",,", ",")
+	switch v := chars.(type) {
+	case nil:
+	case string:
+		if strings.Contains(v, ",,") {
+			names, v = append(names, ","), strings.ReplaceAll(v, ",,", ",")
 		}
-		names = append(names, strings.Split(s, ",")...)
+		names = append(names, strings.Split(v, ",")...)
+	default:
+		for _, c := range oneOrMany(v) {
+			names = append(names, jinja.Str(c))
+		}
+	}
+	if len(names) == 0 {
+		names = []string{letters, decimals, ".,:-_"}
 	}
 	var b strings.Builder
 	for _, n := range names {
@@ -145,7 +161,7 @@ func alphabet(chars []any) string {
 		}
 		b.WriteString(set)
 	}
-	return b.String()
+	return strings.NewReplacer("'", "", `"`, "").Replace(b.String()) // quotes would need quoting
 }
 
 // storedPassword reads "password salt=xyz"; both are empty when there is no file.

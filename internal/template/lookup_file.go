@@ -148,22 +148,22 @@ func (l *lookup) exists(p string) bool {
 
 // candidates joins each path with each file; both may be comma lists.
 func candidates(files, paths any) []string {
-	split := func(v any) []string {
+	split := func(v any, marks string) []string {
 		var out []string
 		for _, x := range oneOrMany(v) {
-			for _, s := range strings.FieldsFunc(jinja.Str(x), func(r rune) bool { return r == ',' || r == ';' }) {
+			for _, s := range strings.FieldsFunc(jinja.Str(x), func(r rune) bool { return strings.ContainsRune(marks, r) }) {
 				out = append(out, strings.TrimSpace(s))
 			}
 		}
 		return out
 	}
-	dirs := split(paths)
+	dirs := split(paths, ",;:")
 	if len(dirs) == 0 {
-		return split(files)
+		return split(files, ",;")
 	}
 	var out []string
 	for _, d := range dirs {
-		for _, f := range split(files) {
+		for _, f := range split(files, ",;") {
 			if absolute(f) {
 				out = append(out, f)
 				continue

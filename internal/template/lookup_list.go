@@ -20,7 +20,7 @@ var listPlugins = map[string]plugin{
 	"together":      lookTogether,
 	"sequence":      lookSequence,
 	"indexed_items": lookIndexed,
-	"flattened":     func(l *lookup) ([]any, error) { return flat(nil, l.terms, -1, true), nil },
+	"flattened":     func(l *lookup) ([]any, error) { return flat(nil, l.terms, -1, false), nil },
 	"subelements":   lookSubelements,
 	"random_choice": lookRandom,
 }
@@ -81,8 +81,8 @@ func lookTogether(l *lookup) ([]any, error) {
 
 func lookIndexed(l *lookup) ([]any, error) {
 	var out []any
-	for i, x := range flat(nil, l.terms, -1, false) {
-		out = append(out, jinja.NewList(int64(i), x))
+	for i, x := range flat(nil, l.terms, 1, false) {
+		out = append(out, jinja.Tuple{int64(i), x})
 	}
 	return out, nil
 }
@@ -127,7 +127,7 @@ func lookSubelements(l *lookup) ([]any, error) {
 	keys := pathOf(l.terms[1])
 	for i, p := range pairs.Items {
 		pair := p.(jinja.Tuple)
-		out[i] = jinja.NewList(withoutPath(pair[0], keys), pair[1])
+		out[i] = jinja.Tuple{withoutPath(pair[0], keys), pair[1]}
 	}
 	return out, nil
 }
@@ -259,7 +259,7 @@ func countUp(set map[string]string) ([]any, error) {
 		return nil, fmt.Errorf("the sequence has more than %d elements", resultLimit)
 	}
 	format := set["format"]
-	if format == "" {
+	if format == "" || format == "%s" {
 		format = "%d"
 	}
 	if strings.Count(strings.ReplaceAll(format, "%%", ""), "%") != 1 || !sequenceFormat.MatchString(format) {

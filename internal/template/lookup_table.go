@@ -2,7 +2,10 @@ package template
 
 import (
 	"encoding/csv"
+	"errors"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"mageprov/internal/jinja"
@@ -47,7 +50,12 @@ func lookINI(l *lookup) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		entries := readINI(text)[section]
+		sections := readINI(text)
+		entries, known := sections[section]
+		if !known && section != "" {
+			return nil, refuse(l.c, "no section %q in %s", section, a.str("file", "ansible.ini"))
+		}
+		entries = append(slices.Clone(sections["DEFAULT"]), entries...)
 		found := false
 		for _, e := range entries {
 			hit := e[0] == key || !caseful && strings.EqualFold(e[0], key)
@@ -60,8 +68,15 @@ func lookINI(l *lookup) ([]any, error) {
 				hit = m != nil
 			}
 			if hit {
+				v, err := interpolate(e[1], entries, a.flag("interpolation", true), 0)
+				if err != nil {
+					return nil, refuse(l.c, "%s: %v", e[0], err)
+				}
+				if found && !useRE {
+					out = out[:len(out)-1] // the last one counts
+				}
 				found = true
-				out = append(out, e[1])
+				out = append(out, v)
 			}
 		}
 		if !found && !useRE {
@@ -69,6 +84,38 @@ func lookINI(l *lookup) ([]any, error) {
 		}
 	}
 	return out, nil
+}
+
+var placeholder = regexp.MustCompile(`%(?:%|\(([^)]*)\)s|)`)
+
+// interpolate puts other values of the section in for %(name)s, and % for %%.
+func interpolate(text string, entries [][2]string, on bool, depth int) (string, error) {
+	if !on || !strings.Contains(text, "%") {
+		return text, nil
+	}
+	if depth > 10 {
+		return "", errors.New("values refer to each other in a circle")
+	}
+	var err error
+	out := placeholder.ReplaceAllStringFunc(text, func(m string) string {
+		if m == "%%" {
+			return "%"
+		}
+		if m == "%" {
+			err = errors.New("'%' must be followed by '%' or '('")
+			return m
+		}
+		name := m[2 : len(m)-2]
+		i := slices.IndexFunc(entries, func(e [2]string) bool { return strings.EqualFold(e[0], name) })
+		if i < 0 {
+			err = fmt.Errorf("%q is not there to put in", name)
+			return m
+		}
+		v, inner := interpolate(entries[i][1], entries, true, depth+1)
+		err = firstError(err, inner)
+		return v
+	})
+	return out, err
 }
 
 // readINI gives the entries of each section; those before the first are in "".
@@ -84,6 +131,9 @@ func readINI(text string) map[string][][2]string {
 		case trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';':
 		case line[0] == '[' && strings.HasSuffix(line, "]"):
 			section = line[1 : len(line)-1]
+			if sections[section] == nil {
+				sections[section] = [][2]string{}
+			}
 		case line != trimmed && len(line) > len(trimmed) && len(entries) > 0:
 			entries[len(entries)-1][1] += "\n" + trimmed
 		default:

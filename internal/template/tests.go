@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -126,7 +127,7 @@ var valueTests = map[string]jinja.Test{
 	"ipv4":            addressTest(func(ip netip.Addr) bool { return ip.Is4() }),
 	"ipv6":            addressTest(func(ip netip.Addr) bool { return ip.Is6() }),
 	"ip":              addressTest(func(netip.Addr) bool { return true }),
-	"ip_address":      addressTest(func(netip.Addr) bool { return true }),
+	"ip_address":      onAddress(func(netip.Addr) bool { return true }),
 	"in_network":      inNetworkTest,
 	"subnet_of":       inNetworkTest,
 	"supernet_of":     supernetTest,
@@ -170,9 +171,6 @@ func regexTest(kind string) jinja.Test {
 		}
 		if a.err != nil {
 			return false, a.err
-		}
-		if _, isText := in.(string); !isText && in != nil && isSequence(in) {
-			return false, refuse(c, "needs text, not %s", jinja.TypeName(in))
 		}
 		p, err := regexOf(c, src, icase, multi)
 		if err != nil {
@@ -248,23 +246,13 @@ func versionTest(c *jinja.Call, in any) (bool, error) {
 }
 
 func anyTest(c *jinja.Call, in any) (bool, error) {
-	items, err := elements(c, in)
-	for _, x := range items {
-		if jinja.Truth(x) {
-			return true, nil
-		}
-	}
-	return false, err
+	lists, err := allElements(c, in, nil)
+	return err == nil && slices.ContainsFunc(lists[0], jinja.Truth), err
 }
 
 func allTest(c *jinja.Call, in any) (bool, error) {
-	items, err := elements(c, in)
-	for _, x := range items {
-		if !jinja.Truth(x) {
-			return false, err
-		}
-	}
-	return err == nil, err
+	lists, err := allElements(c, in, nil)
+	return err == nil && !slices.ContainsFunc(lists[0], func(x any) bool { return !jinja.Truth(x) }), err
 }
 
 func truthy(c *jinja.Call, in any) (bool, error) {
@@ -328,6 +316,9 @@ func superset(c *jinja.Call, in any) (bool, error) {
 }
 
 func isNaN(c *jinja.Call, in any) (bool, error) {
+	if _, isText := in.(string); isText {
+		return false, nil
+	}
 	x, ok := number(in)
 	if !ok {
 		return false, refuse(c, "can only be used on numbers, not %s", jinja.Repr(in))
