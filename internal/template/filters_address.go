@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
-	"strings"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
