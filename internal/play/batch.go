@@ -26,7 +26,7 @@ type batch struct {
 	mu       sync.Mutex
 	handlers []*handler
 	adopted  map[string]bool     // roles whose handlers are listed, by path
-	ran      map[string]bool     // roles that ran, by path and parameters
+	ran      map[roleRun]bool    // roles that ran
 	public   []*playbook.RoleUse // whose defaults and vars the whole play sees
 	lost     map[*host]bool      // failed in this batch
 
@@ -44,7 +44,7 @@ type batch struct {
 
 func (v *playRun) batch(ctx context.Context, hosts []*host, first bool) (*batch, error) {
 	b := &batch{run: v.run, view: v, play: v.play, hosts: hosts, first: first,
-		adopted: map[string]bool{}, ran: map[string]bool{}, lost: map[*host]bool{}}
+		adopted: map[string]bool{}, ran: map[roleRun]bool{}, lost: map[*host]bool{}}
 	if err := b.settings(ctx); err != nil {
 		return nil, err
 	}
@@ -210,15 +210,11 @@ func (v *playRun) readVars(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := v.varsFiles(ctx)
-	if err != nil {
-		return err
+	v.layers = []vars.Layer{
+		{Name: "play vars_prompt", Source: vars.Dict(prompted)},
+		{Name: "play vars", Source: vars.Dict(v.play.Vars)},
 	}
-	slices.Reverse(files) // the last file wins
-	v.layers = append(files,
-		vars.Layer{Name: "play vars_prompt", Source: vars.Dict(prompted)},
-		vars.Layer{Name: "play vars", Source: vars.Dict(v.play.Vars)})
-	return nil
+	return v.varsFiles(ctx)
 }
 
 // renderPlay renders a keyword of the play itself, which no host is known for:

@@ -96,6 +96,7 @@ type playRun struct {
 	hosts  []*host
 	name   string
 	layers []vars.Layer // vars_files, vars_prompt, play vars; strongest first
+	files  namedFiles   // vars_files that each host names for itself, among the layers
 }
 
 // prepare finds the hosts of a play and what its variables are. No hosts is

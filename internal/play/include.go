@@ -42,7 +42,7 @@ func (b *batch) include(ctx context.Context, up, in inherited, t *playbook.Task,
 				continue
 			}
 			p.host, p.x = r.host, r.x
-			inc, err := b.resolve(ctx, in, t, p, i, r.items)
+			inc, err := b.resolve(ctx, in, t, r, i)
 			if err != nil {
 				out := failure(err)
 				out.host, out.x = r.host, r.x
@@ -93,11 +93,15 @@ func addTo(groups []*inclusion, inc *inclusion) []*inclusion {
 	return append(groups, inc)
 }
 
-// resolve renders the names of an include for one host and item.
-func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, p *outcome, i int, looped bool) (*inclusion, error) {
+// resolve renders the names of an include for one host and the i-th item of its loop, if it has one.
+func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, all *outcome, i int) (*inclusion, error) {
+	p := all
+	if all.items {
+		p = all.parts[i]
+	}
 	s := p.x.scope
 	inc := &inclusion{hosts: []*host{p.host}, locals: jinja.NewDict()}
-	if looped {
+	if all.items {
 		itemVar, indexVar, err := p.x.loopNames(ctx)
 		if err != nil {
 			return nil, err
@@ -107,6 +111,13 @@ func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, p *
 		inc.locals.Set("ansible_loop_var", itemVar)
 		if indexVar != "" {
 			inc.locals.Set(indexVar, int64(i))
+		}
+		if t.LoopControl.Extended != nil {
+			items := make([]any, len(all.parts))
+			for j, part := range all.parts {
+				items[j] = part.loopItem
+			}
+			inc.locals.Set("ansible_loop", extended(items, i))
 		}
 		locals := map[string]any{}
 		for k, v := range inc.locals.All() {
@@ -199,15 +210,16 @@ func (b *batch) runInclusion(ctx context.Context, up, in inherited, t *playbook.
 	if err != nil {
 		return nil, err
 	}
-	use := &playbook.RoleUse{Base: playbook.Base{Place: t.Place}, Role: role, Unchecked: !checked}
+	again, err := in.flag(ctx, b.scopeFor(g.hosts[0], in, t), t.Include.AllowDuplicates, true)
+	if err != nil {
+		return nil, err
+	}
+	use := &playbook.RoleUse{Base: playbook.Base{Place: t.Place}, Role: role, Included: true, Once: !again, Unchecked: !checked}
 	child = child.calls()
 	rin := child.enter(use)
 	b.adopt(ctx, rin, role)
 	if public {
 		b.publish(use)
 	}
-	again := *role
-	again.AllowDuplicates = true // an include runs each time it is reached
-	use.Role = &again
 	return b.runRoleOn(ctx, child, use, nil, g.hosts), nil
 }

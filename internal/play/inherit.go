@@ -20,7 +20,9 @@ type inherited struct {
 	params []vars.Layer      // role params and vars of includes, innermost first
 	use    *playbook.RoleUse // how role came to run; nil outside roles
 	role   *playbook.Role
-	chain  []*playbook.Role // roles around role: its parents, outermost first
+	// instance tells this use of role from others of it
+	instance string
+	chain    []*playbook.Role // roles around role: its parents, outermost first
 	// parents names the roles that imported or included role, the nearest first;
 	// a dependency has none.
 	parents []string

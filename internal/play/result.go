@@ -253,6 +253,7 @@ func (b *batch) share(r *outcome, hosts []*host) {
 func (b *batch) settle(out *outcome) {
 	h := out.host
 	out.settled = true
+	b.tookPart(out)
 	rescued := out.lost() && out.status == report.Failed && out.x.in.rescuable
 	if out.x.t.Include != nil && out.status == report.OK {
 		return // each file or role that it names is counted when it is included
@@ -307,7 +308,7 @@ func (out *outcome) event() report.Event {
 		e.Place = out.x.t.Place.String()
 	}
 	if e.NoLog {
-		e.Msg, e.Hint, e.Changes = "", "", hidden(out.changes)
+		e.Msg, e.Hint, e.Changes, e.Show = "", "", hidden(out.changes), false
 		changed, _ := out.result.Get("changed")
 		e.Result = map[string]any{"censored": censored, "changed": changed}
 		if out.status == report.Failed || out.status == report.Unreachable {

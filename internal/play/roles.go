@@ -6,6 +6,7 @@ import (
 	"mageprov/internal/document"
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
+	"mageprov/internal/report"
 	"mageprov/internal/vars"
 )
 
@@ -29,9 +30,7 @@ func (b *batch) runRoleOn(ctx context.Context, in inherited, use *playbook.RoleU
 		f := b.runRoleOn(ctx, in, dep, nil, without(b.alive(hosts), failed))
 		failed = append(failed, f...)
 	}
-	if around == nil && !b.fresh(use, hosts) {
-		return failed
-	}
+	hosts = b.fresh(in, use, hosts)
 	if v := use.Role.Validation; v != nil && !use.Unchecked {
 		failed = append(failed, b.runNodes(ctx, in, []playbook.Node{v}, without(b.alive(hosts), failed))...)
 	}
@@ -52,33 +51,56 @@ func (in inherited) enter(use *playbook.RoleUse) inherited {
 	if in.role != nil {
 		out.chain = append(append([]*playbook.Role(nil), in.chain...), in.role)
 	}
-	out.use, out.role = use, use.Role
+	out.use, out.role, out.instance = use, use.Role, instanceOf(use)
 	out.dir = use.Role.Path + "/tasks"
 	return out
 }
 
-// fresh says whether a role with these parameters has still to run on these
-// hosts, and notes that it does: a role runs once per play unless it allows
-// duplicates or is used with other parameters, vars, conditions or tags.
-func (b *batch) fresh(use *playbook.RoleUse, hosts []*host) bool {
-	if use.Role.AllowDuplicates {
-		return true
-	}
-	key := use.Role.Path + "\x00" + use.Role.TasksFile
-	for _, part := range []any{printable(use.Params), printable(use.Base.Vars), sourceOf(jinja.NewList(use.When...)), sourceOf(jinja.NewList(use.Tags...))} {
-		key += "\x00" + jinja.Repr(part)
+// fresh gives the hosts that a role has still to run on: it runs once per host
+// and play, unless it allows duplicates or is used with other parameters, vars,
+// conditions or tags.
+func (b *batch) fresh(in inherited, use *playbook.RoleUse, hosts []*host) []*host {
+	if use.Included && !use.Once || !use.Included && use.Role.AllowDuplicates {
+		return hosts
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	fresh := false
+	out := make([]*host, 0, len(hosts))
 	for _, h := range hosts {
-		k := h.name + "\x00" + key
-		if !b.ran[k] {
-			fresh = true
-			b.ran[k] = true
+		if !b.ran[roleRun{h, in.instance}] {
+			out = append(out, h)
 		}
 	}
-	return fresh
+	return out
+}
+
+// roleRun is a use of a role on a host.
+type roleRun struct {
+	h        *host
+	instance string
+}
+
+// tookPart notes that a task of a role has run on a host. A role whose tasks
+// were all skipped has not run.
+func (b *batch) tookPart(out *outcome) {
+	if out.x.in.role == nil || out.x.in.handler || out.status == report.Skipped {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ran[roleRun{out.host, out.x.in.instance}] = true
+}
+
+// instanceOf tells two uses of a role apart.
+func instanceOf(use *playbook.RoleUse) string {
+	key := use.Role.Path + "\x00" + use.Role.TasksFile
+	if use.Included {
+		key += "\x00included"
+	}
+	for _, part := range []any{printable(use.Params), printable(use.Base.Vars), sourceOf(jinja.NewList(use.When...)), sourceOf(jinja.NewList(use.Tags...))} {
+		key += "\x00" + jinja.Repr(part)
+	}
+	return key
 }
 
 // printable gives a dictionary whose repr tells two sets of parameters apart:

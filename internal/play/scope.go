@@ -38,7 +38,7 @@ func (b *batch) stack(h *host, in inherited, t *playbook.Task) vars.Stack {
 	}
 	st = append(st, in.blocks...)
 	st = append(st, roleVars...)
-	st = append(st, b.view.layers...)
+	st = append(st, b.view.layersOf(h)...)
 	st = append(st, vars.Layer{Name: "facts", Source: &h.facts})
 	st = append(st, h.layers()...)
 	st = append(st, defaults...)

@@ -46,11 +46,19 @@ func (s site) actionKeyword(d *draft, p document.Pair) {
 			break
 		}
 		text, _ := scalarText(m)
-		name, _, _ = strings.Cut(text, " ")
+		var more string
+		name, more, _ = strings.Cut(strings.TrimSpace(text), " ")
 		rest = &document.Node{Kind: document.Map, Place: n.Place}
+		if more != "" { // module: copy src=a dest=b
+			words := &document.Node{Place: shift(m.Place, text, len(text)-len(more)), Raw: more}
+			words.Value = textOrString(more, words.Place, template(m))
+			if parsed, ok := s.splitArgs(words, nil); ok {
+				rest.Pairs = parsed.pairs
+			}
+		}
 		for _, a := range n.Pairs {
 			if a.Key != "module" {
-				rest.Pairs = append(rest.Pairs, a)
+				setPair(rest, a)
 			}
 		}
 	default:
@@ -144,6 +152,9 @@ func (s site) addArgs(d *draft, args, n *document.Node, what string) {
 		return
 	}
 	for _, p := range n.Pairs {
+		if p.Key == "_raw_params" && d.Spec.FreeForm != "" {
+			p.Key, p.KeyValue = d.Spec.FreeForm, d.Spec.FreeForm
+		}
 		setPair(args, p)
 	}
 }

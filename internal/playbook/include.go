@@ -245,11 +245,16 @@ func (s site) importRole(d *draft) *Block {
 	if role == nil {
 		return nil
 	}
-	b.Role = &RoleUse{Base: Base{Place: d.Place}, Role: role}
-	if n := args["rolespec_validate"]; n != nil {
-		check, isBool := s.boolean("rolespec_validate", n).(bool)
-		b.Role.Unchecked = isBool && !check
+	b.Role = &RoleUse{Base: Base{Place: d.Place}, Role: role, Included: true}
+	refused := func(arg string) bool {
+		n := args[arg]
+		if n == nil {
+			return false
+		}
+		yes, isBool := s.boolean(arg, n).(bool)
+		return isBool && !yes
 	}
+	b.Role.Unchecked, b.Role.Once = refused("rolespec_validate"), refused("allow_duplicates")
 	return b
 }
 

@@ -231,7 +231,8 @@ func (s site) varsFiles(n *document.Node) []any {
 	var out []any
 	for _, it := range items {
 		if it.Kind == document.Seq {
-			out = append(out, jinja.NewList(s.list("vars_files", it, false)...))
+			s.list("vars_files", it, false) // for its mistakes
+			out = append(out, it.ToValue())
 			continue
 		}
 		v := s.text("vars_files", it)

@@ -74,6 +74,10 @@ type RoleUse struct {
 	Base
 	Role   *Role
 	Params *jinja.Dict // inline variables and vars: of the entry (role params)
+	// Included: import_role or include_role named the role. Such a use repeats what
+	// ran already, unless it says allow_duplicates: false (Once), and is told from
+	// that of an entry.
+	Included, Once bool
 	// Unchecked is rolespec_validate: false, for import_role and include_role.
 	Unchecked bool
 }

@@ -34,9 +34,14 @@ func splitWords(s string) ([]word, error) {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		if closer != "" {
-			if strings.HasPrefix(s[i:], closer) {
+			switch {
+			case strings.HasPrefix(s[i:], closer):
 				closer = ""
 				i++
+			case closer != "#}" && (c == '"' || c == '\''): // text in an expression may hold braces
+				if end := strings.IndexByte(s[i+1:], c); end >= 0 {
+					i += 1 + end
+				}
 			}
 			continue
 		}

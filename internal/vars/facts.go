@@ -31,6 +31,13 @@ func (f *Facts) SetGather(g Gather) {
 	f.gather = g
 }
 
+// Gathering says whether facts come from the node when they are read.
+func (f *Facts) Gathering() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.gather != nil
+}
+
 // Merge adds facts, by names with or without the ansible_ prefix.
 func (f *Facts) Merge(d *jinja.Dict) {
 	f.mu.Lock()
