@@ -142,7 +142,7 @@ func (a *answer) readOurs(out []byte) error {
 		var e struct {
 			Event, Host, Name, Status string
 			LoopItem                  bool `json:"loop_item"`
-			Retry                     bool
+			Attempt                   int
 			Result                    map[string]any
 			Stats                     map[string]map[string]int
 		}
@@ -158,7 +158,7 @@ func (a *answer) readOurs(out []byte) error {
 			if e.Name == "" {
 				e.Name = task
 			}
-			if !e.LoopItem {
+			if attempt := e.Attempt > 0 && e.Result == nil; !e.LoopItem && !attempt {
 				a.add(e.Host, e.Name, e.Status, e.Result)
 			}
 		}

@@ -15,11 +15,9 @@ import (
 	"testing"
 
 	"mageprov/internal/lab"
-	"mageprov/internal/worker"
 )
 
 func TestMain(m *testing.M) {
-	worker.RunIfAsked()
 	if len(os.Args) > 6 && os.Args[1] == "lab" {
 		if err := labProgram(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
