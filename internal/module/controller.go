@@ -77,5 +77,6 @@ const (
 type TemplateOptions struct {
 	TrimBlocks, LstripBlocks, KeepTrailingNewline                              *bool // nil: true, false, true
 	NewlineSequence                                                            string
+	Dest                                                                       string // the variable template_destpath; "" for none
 	BlockStart, BlockEnd, VariableStart, VariableEnd, CommentStart, CommentEnd string
 }

@@ -73,7 +73,7 @@ func templateAction(ctx context.Context, c module.Controller, args module.Args) 
 	text, err := c.RenderFile(ctx, src, module.TemplateOptions{
 		TrimBlocks: &t.TrimBlocks, LstripBlocks: &t.LstripBlocks, NewlineSequence: newlines[t.NewlineSequence],
 		BlockStart: t.BlockStart, BlockEnd: t.BlockEnd, VariableStart: t.VariableStart, VariableEnd: t.VariableEnd,
-		CommentStart: t.CommentStart, CommentEnd: t.CommentEnd,
+		CommentStart: t.CommentStart, CommentEnd: t.CommentEnd, Dest: t.Dest,
 	})
 	if err != nil {
 		return nil, err

@@ -35,7 +35,11 @@ func (s *Scope) RenderFile(ctx context.Context, path string, o module.TemplateOp
 			source = ""
 		}
 	}
-	n := s.With(templateVars(path, s.engine.opts.Managed))
+	locals := templateVars(path, s.engine.opts.Managed)
+	if o.Dest != "" {
+		locals["template_destpath"] = o.Dest
+	}
+	n := s.With(locals)
 	n.fresh, n.self = true, path
 	env.Load = func(ctx context.Context, name string) (*jinja.Text, error) { return n.load(ctx, &env, name) }
 	text := s.engine.source(&env, source, fault.Place{File: path, Line: line, Col: 1})
@@ -107,6 +111,10 @@ func setHeader(env *jinja.Env, header string, p fault.Place) error {
 		}
 		if flag := flags[name]; flag != nil {
 			b, isBool := boolWord(val)
+			if word := strings.Trim(val, `'"`); word != val && word != "" {
+				b, isBool = boolWord(word)
+				isBool = isBool && b // any text is true to Ansible, which cannot be meant of "False"
+			}
 			if !isBool {
 				return fault.At(p, "%s in the #jinja2: line must be True or False, not %q", name, val)
 			}

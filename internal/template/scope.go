@@ -17,9 +17,15 @@ type Scope struct {
 	files  Files
 	locals map[string]any // on top of vars; nil for none
 	done   map[string]any // rendered variables
-	busy   *[]string      // names being rendered, shared with scopes made by With
+	busy   *[]reading     // variables being rendered, shared with scopes made by With
 	fresh  bool           // containers are copied when read, because the template changes them
 	self   string         // path of the template file being rendered
+}
+
+// reading is a variable that is being rendered.
+type reading struct {
+	name  string
+	place fault.Place
 }
 
 // Scope makes the scope of one task on one host. A nil f means the engine's Files.
@@ -27,7 +33,7 @@ func (e *Engine) Scope(v Vars, f Files) *Scope {
 	if f == nil {
 		f = e.opts.Files
 	}
-	return &Scope{engine: e, vars: v, files: f, done: map[string]any{}, busy: new([]string)}
+	return &Scope{engine: e, vars: v, files: f, done: map[string]any{}, busy: new([]reading)}
 }
 
 // With gives a scope with locals on top, as the turns of a loop need. It renders
@@ -136,12 +142,21 @@ func (s *Scope) read(ctx context.Context, name string, raw any) (any, error) {
 
 // enter notes that name is being rendered and fails when it already is.
 func (s *Scope) enter(name string, p fault.Place) error {
-	if i := slices.Index(*s.busy, name); i >= 0 {
-		loop := append(slices.Clone((*s.busy)[i:]), name)
-		return fault.At(p, "recursive loop detected in template: %s", strings.Join(loop, " -> ")).
-			WithHint("a variable must not refer to itself; give one of them another name")
+	if i := slices.IndexFunc(*s.busy, func(r reading) bool { return r.name == name }); i >= 0 {
+		var loop, places []string
+		for _, r := range (*s.busy)[i:] {
+			loop = append(loop, r.name)
+			if r.place != (fault.Place{}) {
+				places = append(places, r.name+" at "+r.place.String())
+			}
+		}
+		hint := "a variable must not refer to itself; give one of them another name"
+		if len(places) > 1 {
+			hint += ": " + strings.Join(places, ", ")
+		}
+		return fault.At(p, "recursive loop detected in template: %s", strings.Join(append(loop, name), " -> ")).WithHint("%s", hint)
 	}
-	*s.busy = append(*s.busy, name)
+	*s.busy = append(*s.busy, reading{name, p})
 	return nil
 }
 

@@ -107,6 +107,18 @@ func TestRenderMistakes(t *testing.T) {
 	}
 }
 
+// TestCircleShowsPlaces holds that the hint says where each link of a circle stands.
+func TestCircleShowsPlaces(t *testing.T) {
+	at := func(line int, src string) *jinja.Text {
+		return &jinja.Text{Source: src, Place: fault.Place{File: "v.yml", Line: line, Col: 4}}
+	}
+	vars := dictVars{jinja.NewDict("a", at(1, "{{ b }}"), "b", at(2, "{{ a }}"))}
+	_, err := New(Options{}).Scope(vars, nil).Render(context.Background(), at(9, "{{ a }}"))
+	if h := fault.HintOf(err); !strings.HasSuffix(h, ": a at v.yml:1:4, b at v.yml:2:4") {
+		t.Errorf("hint %q of %v", h, err)
+	}
+}
+
 func TestUndefinedIsTold(t *testing.T) {
 	_, err := testScope(t, nil).Render(context.Background(), text("{{ half.bad }}"))
 	if u, ok := jinja.AsUndefined(err); !ok || u.Name != "nowhere" {
@@ -243,6 +255,8 @@ func TestRenderFile(t *testing.T) {
 		{"trim blocks", "{% if true %}\nx\n{% endif %}\n", module.TemplateOptions{}, "x\n"},
 		{"no trimming", "{% if true %}\nx\n{% endif %}\n", module.TemplateOptions{TrimBlocks: &no}, "\nx\n"},
 		{"header", "#jinja2: trim_blocks: False, lstrip_blocks: true\n  {% if true %}\nx\n{% endif %}\n", module.TemplateOptions{}, "\nx\n"},
+		{"quoted", "#jinja2: trim_blocks: \"True\"\n{% if true %}\nx\n{% endif %}\n", module.TemplateOptions{}, "x\n"},
+		{"dest", "{{ template_destpath }}\n", module.TemplateOptions{Dest: "/etc/x"}, "/etc/x\n"},
 		{"marks", "#jinja2:variable_start_string:'[%', variable_end_string:'%]'\n[% n %] {{ n }}\n", module.TemplateOptions{}, "5 {{ n }}\n"},
 		{"marks by option", "<< n >>", module.TemplateOptions{VariableStart: "<<", VariableEnd: ">>"}, "5"},
 		{"managed", "# {{ ansible_managed }}\n", module.TemplateOptions{}, "# Ansible managed\n"},
@@ -299,6 +313,7 @@ func TestRenderFileMistakes(t *testing.T) {
 		"a\n{{ nowhere }}":                          "t.j2:2:4: 'nowhere' is undefined",
 		"#jinja2: trimblocks: x\na":                 "t.j2:1:1: unknown setting \"trimblocks\" in the #jinja2: line",
 		"#jinja2: trim_blocks: maybe\n":             "must be True or False",
+		"#jinja2: trim_blocks: 'False'\n":           "must be True or False",
 		"#jinja2: trim_blocks: true\n{{ nowhere }}": "t.j2:2:4: 'nowhere' is undefined",
 		"{{ lookup('template', 'self.j2') }}":       "recursive loop",
 		"{% include 'none.j2' %}":                   "template \"none.j2\" was not found",

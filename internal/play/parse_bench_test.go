@@ -1,4 +1,4 @@
-package template_test
+package play_test
 
 import (
 	"fmt"
