@@ -29,7 +29,7 @@ func TestFaults(t *testing.T) {
 			first, files := sections(string(data))
 			want := files["errors"]
 			delete(files, "errors")
-			inv, err := Load(Options{Sources: []string{first}, Files: files})
+			inv, err := Load(evaluating(Options{Sources: []string{first}, Files: files}))
 			if err == nil {
 				err = inv.LoadVars("play")
 			}

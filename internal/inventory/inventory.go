@@ -26,6 +26,13 @@ type Options struct {
 	Files   document.Files
 	// Vault decrypts !vault strings when they are read; nil refuses them.
 	Vault *vault.Keyring
+	// Evaluate evaluates what constructed groups are made of; nil refuses them.
+	Evaluate Evaluator
+	// Parse says what is wrong with an expression before it is evaluated; nil:
+	// nobody looks.
+	Parse func(text *jinja.Text) error
+	// Extra are the variables of -e, for constructed groups that want them.
+	Extra *jinja.Dict
 }
 
 // Inventory is all hosts and groups. It is safe for concurrent use: hosts and
@@ -33,6 +40,9 @@ type Options struct {
 type Inventory struct {
 	files    document.Files
 	vault    *vault.Keyring
+	evaluate Evaluator
+	parse    func(*jinja.Text) error
+	extra    *jinja.Dict
 	sources  []string // as given
 	Warnings []string // what Load found odd but not wrong
 
@@ -96,7 +106,7 @@ func (inv *Inventory) Sources() []string { return inv.sources }
 
 func newInventory(o Options) *Inventory {
 	inv := &Inventory{
-		files: o.Files, vault: o.Vault, sources: o.Sources,
+		files: o.Files, vault: o.Vault, evaluate: o.Evaluate, parse: o.Parse, extra: o.Extra, sources: o.Sources,
 		hosts: map[string]*Host{}, groups: map[string]*Group{}, implicit: map[string]*Host{},
 		varFiles: map[string][]fileVars{},
 	}

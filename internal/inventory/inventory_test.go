@@ -10,6 +10,7 @@ import (
 	"mageprov/internal/diff"
 	"mageprov/internal/document"
 	"mageprov/internal/fault"
+	"mageprov/internal/vault"
 )
 
 // load reads the inventory of a case; sources are relative to its directory.
@@ -20,7 +21,11 @@ func load(t *testing.T, dir string) *Inventory {
 		t.Fatal(err)
 	}
 	t.Chdir(filepath.Join("testdata", dir))
-	inv, err := Load(Options{Sources: strings.Fields(string(list)), Files: document.Disk{}})
+	var keys *vault.Keyring
+	if password, err := os.ReadFile("password"); err == nil {
+		keys = vault.NewKeyring(vault.NewSecret("", "file password", bytes.TrimSpace(password)))
+	}
+	inv, err := Load(evaluating(Options{Sources: strings.Fields(string(list)), Files: document.Disk{Vault: keys}, Vault: keys}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,22 +123,29 @@ func (inv *Inventory) playVarDir() string {
 	return inv.playDir
 }
 
-// compute lays the layers of a host over one another.
+// compute makes what is known about a host.
 func (inv *Inventory) compute(h *Host) *hostView {
-	v := &hostView{gen: inv.gen, groups: inv.groupsOf(h)}
+	groups := inv.groupsOf(h)
+	return &hostView{gen: inv.gen, groups: groups, layers: inv.layersOf(h, groups, true)}
+}
+
+// layersOf lays the layers of a host, which is in groups, over one another;
+// without files, those of inventory files alone.
+func (inv *Inventory) layersOf(h *Host, groups []*Group, files bool) []Layer {
+	var layers []Layer
 	all := inv.groups[allName]
 	add := func(name string, list []fileVars) {
 		for _, f := range list {
-			v.layers = append(v.layers, Layer{Name: name, Source: f.file, Vars: f.vars, from: f})
+			layers = append(layers, Layer{Name: name, Source: f.file, Vars: f.vars, from: f})
 		}
 	}
 	fromDir := func(who, dir, kind, name string) {
-		if dir != "" {
+		if files && dir != "" {
 			add(who+" "+kind+"/"+name, inv.varFiles[document.Join(dir, kind, name)])
 		}
 	}
 	add("inventory group all", all.vars)
-	for _, g := range v.groups {
+	for _, g := range groups {
 		add("inventory group "+g.Name, g.vars)
 	}
 	for _, dir := range inv.dirs {
@@ -147,11 +154,11 @@ func (inv *Inventory) compute(h *Host) *hostView {
 	play := inv.playVarDir()
 	fromDir("playbook", play, "group_vars", allName)
 	for _, dir := range inv.dirs {
-		for _, g := range v.groups {
+		for _, g := range groups {
 			fromDir("inventory", dir, "group_vars", g.Name)
 		}
 	}
-	for _, g := range v.groups {
+	for _, g := range groups {
 		fromDir("playbook", play, "group_vars", g.Name)
 	}
 	add("inventory host "+h.Name, h.vars)
@@ -159,14 +166,16 @@ func (inv *Inventory) compute(h *Host) *hostView {
 		fromDir("inventory", dir, "host_vars", h.Name)
 	}
 	fromDir("playbook", play, "host_vars", h.Name)
-	return v
+	return layers
 }
 
 // Merged gives the variables of a host as one dictionary, for showing. Values
 // that are templates stay so.
-func (inv *Inventory) Merged(host string) *jinja.Dict {
+func (inv *Inventory) Merged(host string) *jinja.Dict { return merge(inv.Layers(host)) }
+
+func merge(layers []Layer) *jinja.Dict {
 	d := jinja.NewDict()
-	for _, l := range inv.Layers(host) {
+	for _, l := range layers {
 		for k, v := range l.Vars.All() {
 			d.Set(k, v)
 		}
@@ -181,8 +190,12 @@ func (inv *Inventory) GroupNames(host string) []string {
 	if v == nil {
 		return nil
 	}
-	names := make([]string, len(v.groups))
-	for i, g := range v.groups {
+	return sortedNames(v.groups)
+}
+
+func sortedNames(groups []*Group) []string {
+	names := make([]string, len(groups))
+	for i, g := range groups {
 		names[i] = g.Name
 	}
 	sort.Strings(names)

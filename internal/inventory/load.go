@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"path"
 	"path/filepath"
 	"slices"
@@ -25,11 +26,14 @@ var ignoredEndings = []string{".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md"
 
 // Load reads all sources and the variables beside them. The error is a
 // *multierror.Error of every mistake found, each a *fault.Error with its place.
-func Load(o Options) (*Inventory, error) {
+func Load(o Options) (*Inventory, error) { return LoadContext(context.Background(), o) }
+
+// LoadContext is Load for those who may have to break off an inventory script.
+func LoadContext(ctx context.Context, o Options) (*Inventory, error) {
 	inv := newInventory(o)
 	var errs *multierror.Error
 	for _, s := range o.Sources {
-		if err := inv.read(s); err != nil {
+		if err := inv.read(ctx, s); err != nil {
 			errs = multierror.Append(errs, err)
 		}
 		inv.settle()
@@ -54,7 +58,7 @@ func Load(o Options) (*Inventory, error) {
 }
 
 // read reads one value of -i.
-func (inv *Inventory) read(s string) error {
+func (inv *Inventory) read(ctx context.Context, s string) error {
 	if strings.Contains(s, ",") {
 		return inv.readList(s)
 	}
@@ -68,11 +72,11 @@ func (inv *Inventory) read(s string) error {
 		return fault.Wrap(err, "reading inventory %s", s)
 	case isDir:
 		inv.addDir(s)
-		return inv.readDir(s, absolute(s))
+		return inv.readDir(ctx, s, absolute(s))
 	}
 	dir := document.Dir(s)
 	inv.addDir(dir)
-	return inv.readFile(source{file: s, dir: absolute(dir)})
+	return inv.readFile(ctx, source{file: s, dir: absolute(dir)})
 }
 
 func (inv *Inventory) addDir(dir string) {
@@ -109,7 +113,7 @@ func (inv *Inventory) readList(s string) error {
 
 // readDir reads every file below dir, in order of names, but for variables and
 // the endings that are ignored. top is the inventory_dir.
-func (inv *Inventory) readDir(dir, top string) error {
+func (inv *Inventory) readDir(ctx context.Context, dir, top string) error {
 	names, err := inv.files.ReadDir(dir)
 	if err != nil {
 		return fault.Wrap(err, "reading inventory directory %s", dir)
@@ -132,9 +136,9 @@ func (inv *Inventory) readDir(dir, top string) error {
 		case err != nil:
 			err = fault.Wrap(err, "reading inventory %s", file)
 		case isDir:
-			err = inv.readDir(file, top)
+			err = inv.readDir(ctx, file, top)
 		default:
-			err = inv.readFile(source{file: file, dir: top})
+			err = inv.readFile(ctx, source{file: file, dir: top})
 		}
 		if err != nil {
 			errs = multierror.Append(errs, err)
@@ -153,39 +157,27 @@ func ignoredEnding(name string) string {
 }
 
 // readFile reads one inventory file, of the kind its name or else its content tells.
-func (inv *Inventory) readFile(src source) error {
+func (inv *Inventory) readFile(ctx context.Context, src source) error {
 	data, err := inv.files.ReadFile(src.file)
 	if err != nil {
 		return document.Reading(err, "inventory", src.file)
 	}
-	switch kindOf(src.file, string(data)) {
-	case kindScript:
-		return fault.At(fault.Place{File: src.file, Line: 1}, "executable inventories are not supported").
-			WithHint("run it once and keep what it prints as a YAML inventory")
-	case kindYAML:
-		return inv.readYAML(src, data)
+	switch {
+	case isScript(src.file, data):
+		return inv.readScript(ctx, src)
+	case isYAML(src.file, string(data)):
+		return inv.readYAML(ctx, src, data)
 	}
 	return inv.readINI(src, string(data))
 }
 
-type kind int
-
-const (
-	kindINI kind = iota
-	kindYAML
-	kindScript
-)
-
-// kindOf tells an inventory's format.
-func kindOf(file, data string) kind {
-	if strings.HasPrefix(data, "#!") {
-		return kindScript
-	}
+// isYAML tells an inventory's format: YAML, or INI.
+func isYAML(file, data string) bool {
 	switch path.Ext(file) {
-	case ".yml", ".yaml", ".json":
-		return kindYAML
+	case ".yml", ".yaml", ".json", ".config":
+		return true
 	case ".ini":
-		return kindINI
+		return false
 	}
 	for line := range strings.Lines(data) {
 		line = strings.TrimSpace(line)
@@ -193,15 +185,15 @@ func kindOf(file, data string) kind {
 		case line == "" || line[0] == '#' || line[0] == ';':
 			continue
 		case line[0] == '{' || strings.HasPrefix(line, "---"):
-			return kindYAML
+			return true
 		}
 		if i := strings.Index(line, " #"); i >= 0 {
 			line = strings.TrimSpace(line[:i])
 		}
 		if strings.HasSuffix(line, ":") {
-			return kindYAML
+			return true
 		}
-		return kindINI
+		return false
 	}
-	return kindINI
+	return false
 }

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"strings"
 
 	"github.com/hashicorp/go-multierror"
@@ -16,7 +17,7 @@ type yamlReader struct {
 	errs *multierror.Error
 }
 
-func (inv *Inventory) readYAML(src source, data []byte) error {
+func (inv *Inventory) readYAML(ctx context.Context, src source, data []byte) error {
 	root, err := document.LoadSealed(src.file, data, inv.vault)
 	if err != nil {
 		return err
@@ -26,12 +27,15 @@ func (inv *Inventory) readYAML(src source, data []byte) error {
 		return fault.At(root.Place, "a YAML inventory must be a dictionary of groups, not %s", root.Kind).
 			WithHint("start with all: and its hosts: and children:")
 	}
+	if plugin := root.Get("plugin"); plugin != nil {
+		if isConstructed(plugin.Raw) {
+			return inv.readConstructed(ctx, src, root)
+		}
+		return fault.At(plugin.Place, "the inventory plugin %s is not supported", plugin.Raw).
+			WithHint("constructed is; of others keep what ansible-inventory --list prints, or run them from an inventory script")
+	}
 	for i := range root.Pairs {
 		p := &root.Pairs[i]
-		if p.Key == "plugin" {
-			r.fail(p.KeyPlace, "inventory plugins are not supported").WithHint("run ansible-inventory --list once and keep what it prints as an inventory")
-			continue
-		}
 		if p.Key == "_meta" && strings.HasPrefix(strings.TrimSpace(string(data)), "{") {
 			r.meta(p.Val)
 			continue
