@@ -161,7 +161,7 @@ func (f *lintFlags) read(ctx context.Context, s streams, paths []string) (in lin
 		}
 	}
 	for _, src := range sources {
-		inv, err := inventory.Load(inventory.Options{Sources: src, Files: files, Vault: keys})
+		inv, err := inventory.LoadContext(ctx, inventoryOptions(src, files, in.Templates, in.Extra))
 		if err != nil {
 			broken = multierror.Append(broken, err)
 			continue

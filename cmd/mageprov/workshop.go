@@ -61,7 +61,8 @@ func newWorkshop(ctx context.Context, s streams, f *runFlags, looks bool) (*work
 	if len(f.inventory) == 0 && f.called == "" {
 		return nil, noInventory()
 	}
-	if w.inventory, err = inventory.Load(inventory.Options{Sources: f.sources(), Files: w.files, Vault: keys}); err != nil {
+	w.templates = template.New(template.Options{Files: templateFiles{w.files}, Warn: w.warn, Managed: w.settings.Text("ansible_managed")})
+	if w.inventory, err = inventory.LoadContext(ctx, inventoryOptions(f.sources(), w.files, w.templates, w.extra)); err != nil {
 		return nil, err
 	}
 	if f.playbookDir != "" {
@@ -72,7 +73,6 @@ func newWorkshop(ctx context.Context, s streams, f *runFlags, looks bool) (*work
 	for _, warning := range w.inventory.Warnings {
 		w.warn(warning)
 	}
-	w.templates = template.New(template.Options{Files: templateFiles{w.files}, Warn: w.warn, Managed: w.settings.Text("ansible_managed")})
 	w.loader = playbook.NewLoader(playbook.Options{Files: w.files, RolesPath: roleDirs(f.rolesPath), Modules: module.Lookup, ExtraVars: w.extra, Parse: w.templates.Parse, Vault: keys})
 	return w, nil
 }
