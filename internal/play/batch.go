@@ -33,7 +33,8 @@ type batch struct {
 	listed    []string // roles of the play by name, imported ones included
 	dependent []string // roles that come along as dependencies
 
-	free          bool // strategy: free or host_pinned
+	free          bool          // strategy: free or host_pinned
+	pins          chan struct{} // host_pinned: the hosts at work
 	first         bool
 	ended         atomic.Bool // meta: end_play, end_batch
 	last          atomic.Bool // meta: end_play: later batches do not start
@@ -55,7 +56,7 @@ func (v *playRun) batch(ctx context.Context, hosts []*host, first bool) (*batch,
 // settings renders the keywords that steer the play as a whole.
 func (b *batch) settings(ctx context.Context) error {
 	keyword := func(name string, v any, read func(v any) error) error {
-		v, err := b.run.renderPlay(ctx, v)
+		v, err := b.run.renderPlay(ctx, b.play, v)
 		if err == nil && v != nil {
 			err = read(v)
 		}
@@ -80,16 +81,21 @@ func (b *batch) settings(ctx context.Context) error {
 	})
 }
 
-// strategies are those of Ansible; debug is linear with a debugger, which only
-// a terminal would have.
-var strategies = []string{"linear", "free", "host_pinned", "debug"}
+// strategies are those of Ansible but debug, which is linear with a debugger.
+var strategies = []string{"linear", "free", "host_pinned"}
 
 func (b *batch) setStrategy(v any) error {
 	name := strings.TrimPrefix(jinja.Str(v), "ansible.builtin.")
+	if name == "debug" {
+		return fault.New("there is no debugger").WithHint("%s", playbook.NoDebugger)
+	}
 	if !slices.Contains(strategies, name) {
 		return fault.New("%q is not known", name).WithHint("%s", fault.DidYouMean(name, strategies))
 	}
 	b.free = name == "free" || name == "host_pinned"
+	if name == "host_pinned" {
+		b.pins = make(chan struct{}, b.run.o.Forks)
+	}
 	return nil
 }
 
@@ -123,28 +129,31 @@ func (b *batch) alive(hosts []*host) []*host {
 	return out
 }
 
-// runList runs nodes on all active hosts and takes those that failed out of
-// the run.
-func (b *batch) runList(ctx context.Context, in inherited, nodes []playbook.Node) {
+// runList runs nodes on the hosts that are still in the play and takes those
+// that failed out of the run.
+func (b *batch) runList(ctx context.Context, in inherited, nodes []playbook.Node, hosts []*host) {
 	if len(nodes) == 0 {
 		return
 	}
-	b.spread(b.active(), func(hosts []*host) []*host { return b.runNodes(ctx, in, nodes, hosts) })
+	for _, h := range b.runNodes(ctx, in, nodes, b.alive(hosts)) {
+		b.lose(h)
+	}
 }
 
-// spread calls run for all hosts in lockstep (linear), or for each at its own
-// pace (free), and takes those that run gives back out of the run.
-func (b *batch) spread(hosts []*host, run func(hosts []*host) (failed []*host)) {
+// pace calls run for all hosts in lockstep (linear), or for each of them, so
+// that a slow one holds nobody back (free); host_pinned begins with a host only
+// when another one of as many as there are forks has come to its end.
+func (b *batch) pace(run func(hosts []*host)) {
 	if !b.free {
-		for _, h := range run(hosts) {
-			b.lose(h)
-		}
+		run(b.hosts)
 		return
 	}
-	b.each(hosts, func(h *host) {
-		for _, f := range run([]*host{h}) {
-			b.lose(f)
+	b.each(b.hosts, func(h *host) {
+		if b.pins != nil {
+			b.pins <- struct{}{}
+			defer func() { <-b.pins }()
 		}
+		run([]*host{h})
 	})
 }
 
@@ -171,8 +180,8 @@ func (b *batch) lose(h *host) {
 	h.gone.Store(true)
 }
 
-func (b *batch) failAll(err error) {
-	for _, h := range b.active() {
+func (b *batch) failAll(hosts []*host, err error) {
+	for _, h := range b.alive(hosts) {
 		b.emit(report.Event{Type: report.HostResult, Host: h.name, Status: report.Failed, Msg: err.Error(), Result: map[string]any{"msg": err.Error()}})
 		h.count(func(s *report.Stats) { s.Failed++ })
 		b.lose(h)
@@ -219,11 +228,12 @@ func (v *playRun) readVars(ctx context.Context) error {
 
 // renderPlay renders a keyword of the play itself, which no host is known for:
 // it sees extra vars and the play's vars.
-func (r *Run) renderPlay(ctx context.Context, v any) (any, error) {
+func (r *Run) renderPlay(ctx context.Context, p *playbook.Play, v any) (any, error) {
 	if !jinja.IsTemplated(v) {
 		return v, nil
 	}
-	return r.bareScope().Render(ctx, v)
+	st := vars.Stack{r.magic(), {Name: "extra vars", Source: vars.Dict(r.extra())}, {Name: "play vars", Source: vars.Dict(p.Vars)}}
+	return r.o.Templates.Scope(st, taskFiles{run: r}).Render(ctx, v)
 }
 
 func (r *Run) bareScope() *template.Scope {

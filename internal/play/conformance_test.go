@@ -132,7 +132,7 @@ func TestConformance(t *testing.T) {
 			c := readCase(t, p)
 			want, known := c.section("want")
 			if mode := os.Getenv("MAGEPROV_ORACLE"); mode == "record" || mode == "new" && !known {
-				want = c.run(t, []string{"ANSIBLE_JINJA2_NATIVE=1", "ANSIBLE_NOCOLOR=1", "ANSIBLE_NOCOWS=1", "ANSIBLE_PIPELINING=1",
+				want = c.run(t, []string{"ANSIBLE_JINJA2_NATIVE=1", "ANSIBLE_SHOW_CUSTOM_STATS=1", "ANSIBLE_NOCOLOR=1", "ANSIBLE_NOCOWS=1", "ANSIBLE_PIPELINING=1",
 					"ANSIBLE_PYTHON_INTERPRETER=/usr/bin/python3", "ANSIBLE_RETRY_FILES_ENABLED=0"}, "ansible-playbook")
 				c.record(t, p, "want", want)
 			}

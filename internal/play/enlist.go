@@ -5,8 +5,8 @@ import (
 	"mageprov/internal/module"
 )
 
-// enlist does what add_host and group_by ask for: it changes the inventory of
-// this run.
+// enlist does what a task asks of the run itself: add_host and group_by change
+// its inventory, set_stats adds to what is shown at its end.
 func (x *execution) enlist(res *module.Result) error {
 	inv := x.b.run.o.Inventory
 	switch x.t.Spec.Short() {
@@ -24,6 +24,10 @@ func (x *execution) enlist(res *module.Result) error {
 			return err
 		}
 		res.Changed = changed
+	case "set_stats":
+		stats, _ := jinja.FromGo(res.Return["ansible_stats"]).(*jinja.Dict)
+		x.stats = append(x.stats, stats)
+		return nil
 	case "group_by":
 		group, ok := res.Return["add_group"].(string)
 		if !ok {

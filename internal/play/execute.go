@@ -34,6 +34,8 @@ type execution struct {
 	raw           *jinja.Dict // arguments as written
 	rendered      *jinja.Dict // arguments of a module that stays on the controller
 	learned       []assignment
+	taught        []assignment  // to delegates
+	stats         []*jinja.Dict // of set_stats
 }
 
 // outcome is what became of it. result is what register: receives.
@@ -126,6 +128,9 @@ func (x *execution) item(ctx context.Context, s *template.Scope) *outcome {
 	}
 	if err := x.settings(ctx, s); err != nil {
 		return failure(err)
+	}
+	if x.delegate != nil {
+		s = s.With(map[string]any{"ansible_delegated_vars": x.b.run.delegated(x.delegate)})
 	}
 	if x.t.Until == nil && x.t.Retries == nil {
 		return x.attempt(ctx, s)
@@ -332,7 +337,7 @@ func (x *execution) arguments(ctx context.Context, s *template.Scope) (module.Ar
 			continue
 		}
 		for name, args := range defaults.All() {
-			if spec, known := module.Lookup(jinja.Str(name)); known && spec == x.t.Spec {
+			if spec, known := module.Lookup(jinja.Str(name)); known && spec == x.t.Spec || name == x.t.Spec.Name {
 				if a, ok := args.(*jinja.Dict); ok {
 					copyInto(written, a)
 				}

@@ -195,13 +195,13 @@ func (b *batch) mark(h *host, topic string) (found bool) {
 // flushHandlers runs what has been notified, in the order handlers are
 // written; handlers may notify others. With force_handlers the hosts that
 // failed take part once more.
-func (b *batch) flushHandlers(ctx context.Context) {
+func (b *batch) flushHandlers(ctx context.Context, hosts []*host) {
 	if !b.forceHandlers {
-		b.flush(ctx, b.active())
+		b.flush(ctx, b.alive(hosts))
 		return
 	}
 	var back []*host
-	for _, h := range b.hosts {
+	for _, h := range hosts {
 		b.mu.Lock()
 		lost := b.lost[h]
 		b.mu.Unlock()
@@ -210,7 +210,7 @@ func (b *batch) flushHandlers(ctx context.Context) {
 			back = append(back, h)
 		}
 	}
-	b.flush(ctx, b.active())
+	b.flush(ctx, b.alive(hosts))
 	for _, h := range back {
 		h.gone.Store(true)
 	}

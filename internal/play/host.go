@@ -94,6 +94,7 @@ type playRun struct {
 	run    *Run
 	play   *playbook.Play
 	hosts  []*host
+	listed []*host // the same in the order of the inventory, whatever order: says
 	name   string
 	layers []vars.Layer // vars_files, vars_prompt, play vars; strongest first
 	files  namedFiles   // vars_files that each host names for itself, among the layers
@@ -107,12 +108,12 @@ func (r *Run) prepare(ctx context.Context, p *playbook.Play) (*playRun, error) {
 		return nil, err
 	}
 	r.refreshInventory()
-	pattern, err := r.renderPlay(ctx, p.Hosts)
+	pattern, err := r.renderPlay(ctx, p, p.Hosts)
 	if err != nil {
 		return nil, fault.At(p.Place, "reading hosts").Because(err)
 	}
 	text := patternText(pattern)
-	name, err := r.renderPlay(ctx, p.Name)
+	name, err := r.renderPlay(ctx, p, p.Name)
 	if err != nil || name == nil || name == "" {
 		name = text // a name that cannot be rendered is no reason not to run
 	}
@@ -125,6 +126,7 @@ func (r *Run) prepare(ctx context.Context, p *playbook.Play) (*playRun, error) {
 		r.warn("%s", w)
 	}
 	v.hosts = r.pick(matched)
+	v.listed = slices.Clone(v.hosts)
 	if err := v.sort(ctx); err != nil {
 		return nil, err
 	}
@@ -184,7 +186,7 @@ func (r *Run) setLimit() error {
 
 // sort applies order:.
 func (v *playRun) sort(ctx context.Context) error {
-	order, err := v.run.renderPlay(ctx, v.play.Order)
+	order, err := v.run.renderPlay(ctx, v.play, v.play.Order)
 	if err != nil || order == nil {
 		return err
 	}
@@ -209,7 +211,7 @@ func (v *playRun) sort(ctx context.Context) error {
 func (v *playRun) batches(ctx context.Context) ([][]*host, error) {
 	var sizes []int
 	for _, s := range v.play.Serial {
-		x, err := v.run.renderPlay(ctx, s)
+		x, err := v.run.renderPlay(ctx, v.play, s)
 		if err != nil {
 			return nil, err
 		}

@@ -3,6 +3,7 @@ package play
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mageprov/internal/document"
@@ -27,7 +28,7 @@ type inclusion struct {
 // include runs what include_tasks or include_role named, once for each
 // different file and loop item, on the hosts that named it.
 func (b *batch) include(ctx context.Context, up, in inherited, t *playbook.Task, results []*outcome) (failed []*host) {
-	var groups []*inclusion
+	groups := inclusions{at: map[string]*inclusion{}}
 	for _, r := range results {
 		if r.lost() {
 			failed = append(failed, r.host)
@@ -52,13 +53,13 @@ func (b *batch) include(ctx context.Context, up, in inherited, t *playbook.Task,
 				}
 				break
 			}
-			groups = addTo(groups, inc)
+			groups.add(inc)
 		}
 	}
-	for _, g := range groups {
+	for _, g := range groups.list {
 		b.included(g)
 	}
-	for _, g := range groups {
+	for _, g := range groups.list {
 		g.hosts = without(g.hosts, failed)
 		if len(g.hosts) == 0 {
 			continue
@@ -83,14 +84,30 @@ func (b *batch) included(g *inclusion) {
 	}
 }
 
-func addTo(groups []*inclusion, inc *inclusion) []*inclusion {
-	for _, g := range groups {
-		if g.key == inc.key {
-			g.hosts = append(g.hosts, inc.hosts...)
-			return groups
+// inclusions are the different files and roles that a task includes, in the
+// order in which the hosts came to them.
+type inclusions struct {
+	list []*inclusion
+	at   map[string]*inclusion
+}
+
+// add puts a host's inclusion to the equal one of another host. A host that
+// includes the same thing for two equal items runs it twice.
+func (g *inclusions) add(inc *inclusion) {
+	h := inc.hosts[0]
+	for n := 0; ; n++ {
+		key := inc.key + "\x00" + strconv.Itoa(n)
+		same := g.at[key]
+		if same == nil {
+			g.at[key] = inc
+			g.list = append(g.list, inc)
+			return
+		}
+		if same.hosts[len(same.hosts)-1] != h {
+			same.hosts = append(same.hosts, h)
+			return
 		}
 	}
-	return append(groups, inc)
 }
 
 // resolve renders the names of an include for one host and the i-th item of its loop, if it has one.
@@ -112,12 +129,9 @@ func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, all
 		if indexVar != "" {
 			inc.locals.Set(indexVar, int64(i))
 		}
-		if t.LoopControl.Extended != nil {
-			items := make([]any, len(all.parts))
-			for j, part := range all.parts {
-				items[j] = part.loopItem
-			}
-			inc.locals.Set("ansible_loop", extended(items, i))
+		if loop, ok := p.result.Get("ansible_loop"); ok {
+			inc.locals.Set("ansible_loop", loop)
+			inc.key = strconv.Itoa(i) // its neighbours are the item's own
 		}
 		locals := map[string]any{}
 		for k, v := range inc.locals.All() {
@@ -150,7 +164,13 @@ func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, all
 		set(&inc.from.Defaults, t.Include.DefaultsFrom)
 		set(&inc.from.Handlers, t.Include.HandlersFrom)
 	}
-	inc.key = strings.Join([]string{inc.name, inc.from.Tasks, inc.from.Vars, jinja.Repr(inc.locals)}, "\x00")
+	if all.items {
+		inc.key += "\x00" + jinja.Repr(p.loopItem)
+		if t.LoopControl.IndexVar != nil {
+			inc.key += "\x00" + strconv.Itoa(i)
+		}
+	}
+	inc.key = strings.Join([]string{inc.name, inc.from.Tasks, inc.from.Vars, inc.key}, "\x00")
 	return inc, err
 }
 

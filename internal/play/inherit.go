@@ -27,6 +27,7 @@ type inherited struct {
 	// a dependency has none.
 	parents []string
 	dir     string // of the file that is being run
+	left    *leavers
 	// rescuable: a failure here is caught by a rescue further out.
 	rescuable bool
 	handler   bool

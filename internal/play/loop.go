@@ -17,7 +17,8 @@ func (x *execution) loopItems(ctx context.Context) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return x.scope.LookupPlugin(ctx, x.t.LoopWith, terms, nil)
+		items, err := x.scope.LookupPlugin(ctx, x.t.LoopWith, terms, nil)
+		return withoutTuples(items), err
 	}
 	v, err := x.scope.Render(ctx, x.t.Loop)
 	if err != nil {
@@ -78,7 +79,11 @@ func (x *execution) loop(ctx context.Context, items []any) *outcome {
 	if err != nil {
 		return failure(err)
 	}
-	all := &outcome{status: report.Skipped, items: true, noLog: x.noLog}
+	extend, all, err := x.extension(ctx, items)
+	if err != nil {
+		return failure(err)
+	}
+	total := &outcome{status: report.Skipped, items: true, noLog: x.noLog}
 	results := jinja.NewList()
 	for i, it := range items {
 		if i > 0 && pause > 0 {
@@ -92,8 +97,8 @@ func (x *execution) loop(ctx context.Context, items []any) *outcome {
 			locals[indexVar] = int64(i)
 			locals["ansible_index_var"] = indexVar
 		}
-		if x.t.LoopControl.Extended != nil {
-			locals["ansible_loop"] = extended(items, i)
+		if extend {
+			locals["ansible_loop"] = extended(items, all, i)
 		}
 		s := x.scope.With(locals)
 		x.label = x.itemLabel(ctx, s, it)
@@ -105,10 +110,13 @@ func (x *execution) loop(ctx context.Context, items []any) *outcome {
 			out.result.Set(indexVar, int64(i))
 			out.result.Set("ansible_index_var", indexVar)
 		}
-		x.gather(all, out)
+		x.gather(total, out)
 		results.Items = append(results.Items, out.result)
 		if x.t.Include == nil || out.status != report.OK {
 			x.b.showItem(x, out)
+		}
+		if extend {
+			out.result.Set("ansible_loop", locals["ansible_loop"])
 		}
 		if out.status == report.Unreachable || ctx.Err() != nil {
 			break
@@ -120,7 +128,7 @@ func (x *execution) loop(ctx context.Context, items []any) *outcome {
 		}
 	}
 	x.label = ""
-	return x.finishLoop(all, results)
+	return x.finishLoop(total, results)
 }
 
 // gather folds one item's outcome into that of the task.
@@ -151,6 +159,7 @@ func (x *execution) finishLoop(all *outcome, results *jinja.List) *outcome {
 		}
 	}
 	d.Set("changed", changed)
+	d.Set("skipped", all.status == report.Skipped)
 	switch all.status {
 	case report.Failed:
 		all.msg = "One or more items failed"
@@ -164,7 +173,6 @@ func (x *execution) finishLoop(all *outcome, results *jinja.List) *outcome {
 			all.msg = "No items in the list"
 			d.Set("skipped_reason", all.msg)
 		}
-		d.Set("skipped", true)
 	default:
 		all.msg = "All items completed"
 	}
@@ -207,11 +215,27 @@ func (x *execution) breakWhen(ctx context.Context, s *template.Scope, out *outco
 	return len(x.t.LoopControl.BreakWhen) > 0, nil
 }
 
-// extended is ansible_loop.
-func extended(items []any, i int) *jinja.Dict {
+// extension reads loop_control.extended and extended_allitems: whether there is
+// an ansible_loop, and its list of all items, one for all of them.
+func (x *execution) extension(ctx context.Context, items []any) (extend bool, all *jinja.List, err error) {
+	if extend, err = x.in.flag(ctx, x.scope, x.t.LoopControl.Extended, false); err != nil || !extend {
+		return false, nil, err
+	}
+	listed, err := x.in.flag(ctx, x.scope, x.t.LoopControl.ExtendedAllitems, true)
+	if listed {
+		all = jinja.NewList(items...)
+	}
+	return true, all, err
+}
+
+// extended is ansible_loop; all is nil where it is not wanted.
+func extended(items []any, all *jinja.List, i int) *jinja.Dict {
 	n := len(items)
-	d := jinja.NewDict("allitems", jinja.NewList(items...), "index", int64(i+1), "index0", int64(i), "first", i == 0, "last", i == n-1,
+	d := jinja.NewDict("index", int64(i+1), "index0", int64(i), "first", i == 0, "last", i == n-1,
 		"length", int64(n), "revindex", int64(n-i), "revindex0", int64(n-i-1))
+	if all != nil {
+		d.Set("allitems", all)
+	}
 	if i > 0 {
 		d.Set("previtem", items[i-1])
 	}

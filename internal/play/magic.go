@@ -92,8 +92,8 @@ func init() {
 	active := func(x taskView) (any, bool) { return jinja.FromGo(names(x.b.active())), true }
 	roleOf := func(x taskView) (any, bool) { return roleName(x.in), x.in.role != nil }
 	taskMagic = map[string]func(taskView) (any, bool){
-		"ansible_play_hosts_all": func(x taskView) (any, bool) { return jinja.FromGo(names(x.b.view.hosts)), true },
-		"ansible_play_hosts":     func(x taskView) (any, bool) { return jinja.FromGo(names(x.b.alive(x.b.view.hosts))), true },
+		"ansible_play_hosts_all": func(x taskView) (any, bool) { return jinja.FromGo(names(x.b.view.listed)), true },
+		"ansible_play_hosts":     func(x taskView) (any, bool) { return jinja.FromGo(names(x.b.alive(x.b.view.listed))), true },
 		"ansible_play_batch":     active,
 		"play_hosts":             active,
 		"ansible_play_name":      func(x taskView) (any, bool) { return x.b.view.name, true },

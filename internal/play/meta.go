@@ -2,11 +2,35 @@ package play
 
 import (
 	"context"
+	"sync"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
 )
+
+// leavers are the hosts that have left a role by end_role. A nil one is that of
+// tasks outside of roles.
+type leavers struct {
+	mu    sync.Mutex
+	hosts []*host
+}
+
+func (l *leavers) leave(hosts []*host) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hosts = append(l.hosts, hosts...)
+}
+
+// staying gives those of hosts that have not left.
+func (l *leavers) staying(hosts []*host) []*host {
+	if l == nil {
+		return hosts
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return without(hosts, l.hosts)
+}
 
 // metas are the words of meta:.
 var metas = []string{"flush_handlers", "end_play", "end_batch", "end_host", "end_role", "noop", "clear_facts",
@@ -21,7 +45,7 @@ func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts 
 	var on []*host
 	asked := hosts
 	switch word {
-	case "end_play", "end_batch", "clear_host_errors", "refresh_inventory", "noop":
+	case "end_play", "end_batch", "clear_facts", "clear_host_errors", "refresh_inventory", "noop":
 		asked = hosts[:1] // they are about all hosts: the first one decides
 	}
 	for _, h := range asked {
@@ -49,9 +73,15 @@ func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts 
 			h.ended.Store(true)
 		}
 	case "clear_facts":
-		for _, h := range on {
+		for _, h := range b.view.hosts {
 			h.facts.Clear()
 		}
+	case "end_role":
+		if in.left == nil || in.handler {
+			err := fault.At(t.Place, "meta: end_role stands outside of a role").WithHint("it ends the role whose task it is, for the host at hand")
+			return append(failed, b.failTask(in, t, on, err)...)
+		}
+		in.left.leave(on)
 	case "clear_host_errors":
 		for _, h := range b.view.hosts {
 			h.gone.Store(false)

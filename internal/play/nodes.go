@@ -10,7 +10,7 @@ import (
 // hosts that failed in it. A host that fails takes no further part in the list.
 func (b *batch) runNodes(ctx context.Context, in inherited, nodes []playbook.Node, hosts []*host) (failed []*host) {
 	for _, n := range nodes {
-		left := without(b.alive(hosts), failed)
+		left := in.left.staying(without(b.alive(hosts), failed))
 		if len(left) == 0 || ctx.Err() != nil || b.ended.Load() || b.stopped.Load() {
 			break
 		}

@@ -33,6 +33,7 @@ type Run struct {
 	broken  atomic.Bool // a play was broken off
 	aborted atomic.Bool // any_errors_fatal: later plays do not run
 	warned  map[string]bool
+	custom  customStats
 }
 
 // New prepares a run; Close ends its connections.
@@ -70,7 +71,7 @@ func (r *Run) Playbooks(ctx context.Context, books []*playbook.Playbook) error {
 			}
 		}
 	}
-	r.o.Reporter.Report(report.Event{Type: report.Recap, Time: time.Now(), Stats: r.stats(), Elapsed: time.Since(begin), Check: r.o.Check})
+	r.o.Reporter.Report(report.Event{Type: report.Recap, Time: time.Now(), Stats: r.stats(), Result: r.custom.result(), Elapsed: time.Since(begin), Check: r.o.Check})
 	if err != nil {
 		return err
 	}
@@ -123,45 +124,51 @@ func (r *Run) play(ctx context.Context, p *playbook.Play) error {
 	return nil
 }
 
+// step is a part of a play: it is run on all hosts of the batch together, or by
+// each host for itself.
+type step func(ctx context.Context, hosts []*host)
+
 // steps takes the batch through the steps. Hosts drop out as they fail; with
 // force_handlers the failed ones still flush.
-func (b *batch) steps(ctx context.Context, steps ...func(context.Context)) {
-	for _, step := range steps {
-		if ctx.Err() != nil || b.ended.Load() || b.stopped.Load() {
-			break
+func (b *batch) steps(ctx context.Context, steps ...step) {
+	b.pace(func(hosts []*host) {
+		for _, step := range steps {
+			if ctx.Err() != nil || b.ended.Load() || b.stopped.Load() {
+				break
+			}
+			step(ctx, hosts)
 		}
-		step(ctx)
-	}
+	})
 	if b.forceHandlers && b.stopped.Load() && ctx.Err() == nil {
 		b.stopped.Store(false)
-		b.flushHandlers(ctx)
+		b.flushHandlers(ctx, b.hosts)
 		b.stopped.Store(true)
 	}
 }
 
 // section gives a step that runs a list of tasks.
-func (b *batch) section(nodes []playbook.Node) func(context.Context) {
-	return func(ctx context.Context) { b.runList(ctx, b.root(), nodes) }
+func (b *batch) section(nodes []playbook.Node) step {
+	return func(ctx context.Context, hosts []*host) { b.runList(ctx, b.root(), nodes, hosts) }
 }
 
 // roles is the step that runs the roles: of the play.
-func (b *batch) roles(ctx context.Context) {
+func (b *batch) roles(ctx context.Context, hosts []*host) {
 	for _, use := range b.play.Roles {
-		b.runRole(ctx, b.root(), use)
+		b.runRole(ctx, b.root(), use, hosts)
 	}
 }
 
 // gatherFacts connects to every host, so that one which cannot be reached is
 // known at once, and turns lazy facts on: the facts themselves are asked for
 // when a template reads them.
-func (b *batch) gatherFacts(ctx context.Context) {
+func (b *batch) gatherFacts(ctx context.Context, hosts []*host) {
 	in := b.root()
-	gather, err := in.flag(ctx, b.scopeFor(b.hosts[0], in, nil), b.play.GatherFacts, !b.run.o.GatherExplicit)
+	gather, err := in.flag(ctx, b.scopeFor(hosts[0], in, nil), b.play.GatherFacts, !b.run.o.GatherExplicit)
 	if err != nil {
-		b.failAll(err)
+		b.failAll(hosts, err)
 	} else if gather {
 		in.base.When = nil // facts are needed to evaluate a play's own when
-		b.runTask(ctx, in, gatherTask(b.play))
+		b.runTask(ctx, in, gatherTask(b.play), hosts)
 	}
 }
 

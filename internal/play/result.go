@@ -175,13 +175,15 @@ func (x *execution) withResult(s *template.Scope, out *outcome) *template.Scope 
 type assignment struct {
 	kind module.VarKind
 	vars *jinja.Dict
+	of   *host // the delegate that it belongs to; nil: the host itself
 }
 
 // learn writes variables where they belong.
 func (x *execution) learn(a assignment) {
 	h := x.h
 	if x.delegate != nil && a.kind != module.VarInclude && x.delegateFacts {
-		x.delegate.learn(a)
+		a.of = x.delegate
+		x.taught = append(x.taught, a)
 		return
 	}
 	h.learn(a)
@@ -253,6 +255,14 @@ func (b *batch) share(r *outcome, hosts []*host) {
 func (b *batch) settle(out *outcome) {
 	h := out.host
 	out.settled = true
+	for _, a := range out.x.taught { // here, for results come in the order of hosts
+		a.of.learn(a)
+	}
+	for _, s := range out.x.stats {
+		for _, name := range b.run.custom.add(h.name, s) {
+			b.run.warn("%s: set_stats: %s has had another type; aggregate: false replaces it", out.x.t.Place, name)
+		}
+	}
 	b.tookPart(out)
 	rescued := out.lost() && out.status == report.Failed && out.x.in.rescuable
 	if out.x.t.Include != nil && out.status == report.OK {

@@ -10,13 +10,15 @@ import (
 	"mageprov/internal/vars"
 )
 
-// runRole runs one entry of roles: on all active hosts.
-func (b *batch) runRole(ctx context.Context, in inherited, use *playbook.RoleUse) {
-	hosts := b.active()
+// runRole runs one entry of roles: on the hosts that are still in the play.
+func (b *batch) runRole(ctx context.Context, in inherited, use *playbook.RoleUse, hosts []*host) {
+	hosts = b.alive(hosts)
 	if len(hosts) == 0 || ctx.Err() != nil || b.ended.Load() || b.stopped.Load() {
 		return
 	}
-	b.spread(hosts, func(hs []*host) []*host { return b.runRoleOn(ctx, in, use, nil, hs) })
+	for _, h := range b.runRoleOn(ctx, in, use, nil, hosts) {
+		b.lose(h)
+	}
 }
 
 // runRoleOn runs a role's dependencies and then its tasks. around holds
@@ -51,7 +53,7 @@ func (in inherited) enter(use *playbook.RoleUse) inherited {
 	if in.role != nil {
 		out.chain = append(append([]*playbook.Role(nil), in.chain...), in.role)
 	}
-	out.use, out.role, out.instance = use, use.Role, instanceOf(use)
+	out.use, out.role, out.instance, out.left = use, use.Role, instanceOf(use), &leavers{}
 	out.dir = use.Role.Path + "/tasks"
 	return out
 }

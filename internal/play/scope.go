@@ -11,6 +11,7 @@ import (
 
 	"mageprov/internal/document"
 	"mageprov/internal/fault"
+	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
 	"mageprov/internal/template"
 	"mageprov/internal/vars"
@@ -62,7 +63,13 @@ func (r *Run) hostView(name string) (any, bool) {
 	if !r.o.Inventory.Has(name) {
 		return nil, false
 	}
-	h := r.host(name)
+	return r.viewOf(r.host(name)), true
+}
+
+// delegated is ansible_delegated_vars: the variables of a delegate by its name.
+func (r *Run) delegated(h *host) *jinja.Dict { return jinja.NewDict(h.name, r.viewOf(h)) }
+
+func (r *Run) viewOf(h *host) vars.All {
 	st := vars.Stack{
 		r.magicOf(h), r.magic(),
 		{Name: "extra vars", Source: vars.Dict(r.extra())},
@@ -73,7 +80,7 @@ func (r *Run) hostView(name string) (any, bool) {
 	st = append(st, h.layers()...)
 	st = append(st, connectionDefaults(h))
 	s := r.o.Templates.Scope(st, taskFiles{run: r})
-	return vars.All{Stack: st, Render: s.Render}, true
+	return vars.All{Stack: st, Render: s.Render}
 }
 
 // taskFiles finds the files that a task names: Ansible's search path.

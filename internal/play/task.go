@@ -39,6 +39,10 @@ func (b *batch) runTaskOn(ctx context.Context, in inherited, t *playbook.Task, h
 	if err != nil {
 		return b.failTask(in, t, hosts, err)
 	}
+	if m.once && b.free {
+		b.run.warn("%s: run_once means nothing where hosts go at their own pace (strategy free): the task runs on each of them", t.Place)
+		m.once = false
+	}
 	if t.Spec != nil && t.Spec.Short() == "add_host" {
 		m.once = true // as Ansible: it is about the inventory, not about a host
 	}
@@ -252,10 +256,10 @@ func (b *batch) failTask(in inherited, t *playbook.Task, hosts []*host, err erro
 	return hosts
 }
 
-// runTask runs a task that the engine made itself on all active hosts.
-func (b *batch) runTask(ctx context.Context, in inherited, t *playbook.Task) {
-	hosts := b.active()
-	if len(hosts) == 0 {
+// runTask runs a task that the engine made itself on the hosts that are still in
+// the play.
+func (b *batch) runTask(ctx context.Context, in inherited, t *playbook.Task, hosts []*host) {
+	if hosts = b.alive(hosts); len(hosts) == 0 {
 		return
 	}
 	for _, h := range b.runTaskOn(ctx, in, t, hosts) {

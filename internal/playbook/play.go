@@ -189,14 +189,19 @@ func (s site) hosts(n *document.Node) any {
 	return nil
 }
 
+// NoDebugger is what can be done without strategy: debug.
+const NoDebugger = "take strategy: linear; -vvv and a debug task show what the debugger would"
+
 func (s site) strategy(n *document.Node) any {
 	v, ok := s.text("strategy", n).(string)
 	if !ok {
 		return n.Value
 	}
 	short := v[strings.LastIndexByte(v, '.')+1:]
-	known := []string{"linear", "free", "host_pinned", "debug"}
-	if !contains(known, short) {
+	known := []string{"linear", "free", "host_pinned"}
+	if short == "debug" {
+		s.fail(n.Place, "strategy: there is no debugger").WithHint("%s", NoDebugger)
+	} else if !contains(known, short) {
 		s.fail(n.Place, "strategy: %q is not known", v).WithHint("%s", orList(fault.Nearest(short, known), known))
 	}
 	return short

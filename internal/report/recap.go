@@ -1,7 +1,10 @@
 package report
 
 import (
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -30,6 +33,7 @@ func (h *human) recap(e Event) {
 		total.Unreachable += s.Unreachable
 	}
 	h.line(plain, "")
+	h.customStats(e.Result)
 	if h.o.Bare {
 		return
 	}
@@ -39,6 +43,30 @@ func (h *human) recap(e Event) {
 	if h.o.Live && e.Elapsed > 0 {
 		h.line(plain, "finished in "+duration(e.Elapsed))
 	}
+}
+
+// customStats prints what set_stats has collected, as Ansible does with
+// show_custom_stats: per host, then for the run.
+func (h *human) customStats(stats map[string]any) {
+	if len(stats) == 0 {
+		return
+	}
+	flat := func(v any) string {
+		b, err := json.MarshalIndent(portable(v), "", " ")
+		if err != nil {
+			return err.Error()
+		}
+		return strings.ReplaceAll(string(b), "\n", "")
+	}
+	h.line(plain, "\n"+h.stars("CUSTOM STATS:"))
+	hosts, _ := stats["hosts"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		h.raw("\t" + harmless(name+": "+flat(hosts[name])) + "\n")
+	}
+	if run, ok := stats["run"]; ok {
+		h.raw("\n\t" + harmless("RUN: "+flat(run)) + "\n")
+	}
+	h.line(plain, "")
 }
 
 func (h *human) recapLine(host string, s *Stats) string {
