@@ -20,7 +20,7 @@ type vaultCommand struct {
 
 func newVault(s streams) *cobra.Command {
 	c := &cobra.Command{
-		Use:   "vault COMMAND",
+		Use:   "vault",
 		Short: "Encrypt and decrypt files and strings as ansible-vault does",
 		Long: "What vault writes, ansible-vault reads, and the other way round. Without a password\n" +
 			"flag it asks for the password. Files are replaced whole, readable by their owner only.",
