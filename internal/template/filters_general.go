@@ -1,14 +1,8 @@
 package template
 
 import (
-	"encoding/json"
-	"regexp"
 	"slices"
-	"sort"
-	"strconv"
 	"strings"
-
-	"github.com/jmespath/go-jmespath"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
@@ -33,8 +27,7 @@ var generalFilters = map[string]jinja.Filter{
 	"community.crypto.split_pem": splitPEM,
 }
 
-// jsonQuery is JMESPath. Dictionaries in the result have the order they had in
-// the input, or that of the keys in the expression that makes them.
+// jsonQuery is JMESPath.
 func jsonQuery(c *jinja.Call, in any) (any, error) {
 	a := take(c, "expr")
 	expr := a.str("expr", "")
@@ -42,111 +35,19 @@ func jsonQuery(c *jinja.Call, in any) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	q, err := jmespath.Compile(quoteLiterals(expr))
+	q, err := compileJMES(expr)
 	if err != nil {
 		return nil, refuse(c, "%v in %s", err, short(expr)).(*fault.Error).
 			WithHint("literals are quoted with backticks or single quotes: [?name=='x']")
 	}
-	o := keyOrder{known: map[string]int{}}
-	data := o.plain(in)
-	r, err := q.Search(data)
+	v, err := q(in)
 	if err != nil {
 		return nil, refuse(c, "%v in %s", err, short(expr))
 	}
-	for _, m := range hashKey.FindAllStringSubmatchIndex(expr, -1) {
-		o.note(expr[m[2]:m[3]])
+	if _, ok := v.(jmesReference); ok {
+		return nil, refuse(c, "%s is no value", short(expr))
 	}
-	return o.value(r), nil
-}
-
-// quoteLiterals makes texts of the literals in backticks that are no JSON:
-// `web` for "web" is how most playbooks write them.
-func quoteLiterals(expr string) string {
-	return literal.ReplaceAllStringFunc(expr, func(l string) string {
-		if l[0] != '`' || json.Valid([]byte(strings.ReplaceAll(l[1:len(l)-1], "\\`", "`"))) {
-			return l
-		}
-		return "`" + strconv.Quote(strings.TrimSpace(l[1:len(l)-1])) + "`"
-	})
-}
-
-// literal matches everything quoted, so that backticks inside of texts do not count.
-var literal = regexp.MustCompile("'(?:[^'\\\\]|\\\\.)*'|\"(?:[^\"\\\\]|\\\\.)*\"|`(?:[^`\\\\]|\\\\.)*`")
-
-// hashKey finds the keys of a multi-select hash in an expression.
-var hashKey = regexp.MustCompile(`[{,]\s*"?([A-Za-z0-9_-]+)"?\s*:`)
-
-// keyOrder remembers in which order keys were met, because the query language
-// knows only maps without order.
-type keyOrder struct{ known map[string]int }
-
-func (o *keyOrder) note(key string) {
-	if _, ok := o.known[key]; !ok {
-		o.known[key] = len(o.known)
-	}
-}
-
-// plain makes what the query language works on; its only number is float64.
-func (o *keyOrder) plain(v any) any {
-	switch v := v.(type) {
-	case int64:
-		return float64(v)
-	case *jinja.List:
-		out := make([]any, len(v.Items))
-		for i, x := range v.Items {
-			out[i] = o.plain(x)
-		}
-		return out
-	case jinja.Tuple:
-		return o.plain(&jinja.List{Items: v})
-	case *jinja.Dict:
-		out := make(map[string]any, v.Len())
-		for k, x := range v.All() {
-			name := jinja.Str(k)
-			o.note(name)
-			out[name] = o.plain(x)
-		}
-		return out
-	}
-	return v
-}
-
-func (o *keyOrder) value(v any) any {
-	switch v := v.(type) {
-	case float64:
-		if n, ok := wholeNumber(v); ok {
-			return n
-		}
-	case []any:
-		out := &jinja.List{Items: make([]any, len(v))}
-		for i, x := range v {
-			out.Items[i] = o.value(x)
-		}
-		return out
-	case map[string]any:
-		keys := make([]string, 0, len(v))
-		for k := range v {
-			keys = append(keys, k)
-		}
-		sort.Slice(keys, func(i, j int) bool {
-			x, okX := o.known[keys[i]]
-			y, okY := o.known[keys[j]]
-			if okX && okY {
-				return x < y
-			}
-			return okX && !okY || okX == okY && keys[i] < keys[j]
-		})
-		out := jinja.NewDict()
-		for _, k := range keys {
-			out.Set(k, o.value(v[k]))
-		}
-		return out
-	case nil, bool, string, *jinja.Dict, *jinja.List:
-		return v
-	default:
-		return jinja.FromGo(v)
-	}
-	return v
+	return v, nil
 }
 
 func pairsToDict(c *jinja.Call, in any) (any, error) {
