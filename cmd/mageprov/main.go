@@ -74,6 +74,7 @@ func newRoot(s streams) *cobra.Command {
 		newLint(s),
 		newVault(s),
 		newConfig(s),
+		newExplain(s),
 		newDoc(s),
 		newLab(s),
 		newVersion(s),
