@@ -141,6 +141,10 @@ func (m *matcher) keep(found []*Host, inside bool) {
 	m.hosts = hosts
 }
 
+// dashed is group[1-3] and group[1-], the older ways to write group[1:3] and
+// group[1:]. Of a name that nobody has it is a glob: web[1-3].
+var dashed = regexp.MustCompile(`^(.+)\[(\d+)-(\d*)\]$`)
+
 // subscript is group[0], group[-1], group[1:3], group[1:], group[:3], group[-2:].
 var subscript = regexp.MustCompile(`^(.+)\[(?:(-?\d+)|(-?\d*):(-?\d*))\]$`)
 
@@ -148,6 +152,9 @@ var subscript = regexp.MustCompile(`^(.+)\[(?:(-?\d+)|(-?\d*):(-?\d*))\]$`)
 func (m *matcher) match(part string) ([]*Host, error) {
 	if m.inv.hosts[part] != nil || strings.HasPrefix(part, "~") {
 		return m.named(part)
+	}
+	if d := dashed.FindStringSubmatch(part); d != nil && (m.inv.groups[d[1]] != nil || m.inv.hosts[d[1]] != nil) {
+		part = d[1] + "[" + d[2] + ":" + d[3] + "]"
 	}
 	s := subscript.FindStringSubmatch(part)
 	if s == nil || s[2] == "" && s[3] == "" && s[4] == "" {
