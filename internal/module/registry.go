@@ -30,6 +30,9 @@ type Spec struct {
 	Local bool
 	// Raw lists arguments that are not templated before Action sees them.
 	Raw []string
+	// Foreign makes the Spec of an executable that a site brings in a library
+	// directory, or says why it cannot run. Only custom_module has it.
+	Foreign func(name, file string, content []byte) (*Spec, error)
 }
 
 // Short is the last part of the name.

@@ -14,7 +14,15 @@ func (s site) module(name string) (*module.Spec, bool) {
 	if s.l.o.Modules == nil {
 		return nil, false
 	}
-	return s.l.o.Modules(name)
+	spec, known := s.l.o.Modules(name)
+	// As in Ansible a module of the site comes before one of the same name, but
+	// not one that could never run where there is one that can.
+	if own, err := s.foreign(name); err == nil && own != nil {
+		return own, true
+	} else if err != nil && known {
+		s.note(Finding{Place: placeOf(s.libraryFile(name)), Rule: "python-module", Level: Warning, Msg: err.Error(), Hint: "the " + name + " of mageprov runs in its place"})
+	}
+	return spec, known
 }
 
 func (s site) isModule(name string) bool {
@@ -26,6 +34,11 @@ func (s site) isModule(name string) bool {
 // it is a finding.
 func (s site) unknownModule(p fault.Place, name string) {
 	err := module.Unknown(p, name)
+	if _, own := s.foreign(name); own != nil {
+		err = (&fault.Error{Place: p, Err: own}).WithHint("%s", fault.HintOf(own))
+	} else if hint := s.pluginHint("action_plugins", name); hint != "" {
+		err = fault.At(p, "unknown module %q", name).WithHint("%s", hint)
+	}
 	if s.lenient {
 		s.note(Finding{Place: p, Rule: "unknown-module", Level: Warning, Msg: "unknown module " + name + " in a file that is included at run time", Hint: fault.HintOf(err)})
 		return

@@ -90,10 +90,18 @@ func init() {
 		{Name: "ansible.builtin.meta", New: func() any { return &fakeMeta{} }, FreeForm: "free_form"},
 		{Name: "ansible.builtin.validate_argument_spec", New: func() any { return &fakeNone{} }, OpenArgs: true},
 		{Name: "ansible.builtin.set_fact", New: func() any { return &fakeNone{} }, OpenArgs: true},
+		{Name: "mageprov.builtin.custom_module", New: func() any { return &fakeNone{} }, Foreign: fakeForeign},
 		{Name: "site.own.range", New: func() any { return &fakeRange{} }},
 	} {
 		module.Register(s)
 	}
+}
+
+func fakeForeign(name, file string, content []byte) (*module.Spec, error) {
+	if strings.Contains(string(content), "import ansible") {
+		return nil, fault.New("%s is Python", file).WithHint("write it anew")
+	}
+	return &module.Spec{Name: name, New: func() any { return &fakeNone{} }, OpenArgs: true}, nil
 }
 
 func testLoader(o Options) *Loader {

@@ -20,6 +20,7 @@ import (
 type Options struct {
 	Files     document.Files
 	RolesPath []string // directories of roles, searched after the playbook's own
+	Library   []string // directories of a site's own modules, searched after the playbook's own
 	// Modules finds a module by any of its names: module.Lookup.
 	Modules func(name string) (*module.Spec, bool)
 	// ExtraVars may stand in the names of static imports, as the play's literal vars may.
@@ -47,6 +48,11 @@ type Loader struct {
 	findings []Finding
 	parsed   []Parsed
 	playDir  string
+	// libraries and foreign are the site's own modules: names by directory, and files.
+	libraries map[string]map[string]string
+	foreign   map[string]foreign
+	// roleLibraries are those of the roles read so far.
+	roleLibraries []string
 	// defaulted: module_defaults were seen, so a required argument may come from there.
 	defaulted bool
 }
@@ -241,7 +247,7 @@ func (s site) syntax(t *jinja.Text) {
 		return
 	}
 	if err := s.l.o.Parse(t); err != nil {
-		s.add(t.Place, err)
+		s.add(t.Place, s.explainPlugin(err))
 	}
 }
 

@@ -126,6 +126,7 @@ func (s site) loadRole(name string, from RoleFrom, at fault.Place) *Role {
 	notes := len(s.l.findings)
 	s.chain = append(append([]string(nil), s.chain...), step)
 	r := &Role{Name: roleName(name), Path: dir}
+	s.l.bring(r)
 	s.role, s.handlers = r, false
 	s.roleMeta(r, from)
 	r.Defaults, r.DefaultsFile = s.roleVars(r, "defaults", from.Defaults)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -44,6 +45,9 @@ type Session struct {
 	waiting map[uint64]*waiter
 	err     error // why the session ended
 	ended   chan struct{}
+
+	programs sync.Mutex                   // held while one is being pushed
+	pushed   map[[sha256.Size]byte]string // executables in the session's directory
 }
 
 type waiter struct {
@@ -260,6 +264,33 @@ func (s *Session) Upload(ctx context.Context, r io.Reader, size int64, name stri
 		return dst, s.node.conn.Upload(ctx, r, size, dst, 0o600, progress)
 	}
 	return dst, fault.Wrap(s.uploadAs(ctx, r, size, dst, progress), "uploading to %s", s.node.o.Name)
+}
+
+// Program puts an executable into the session's directory, once per content,
+// and gives its path.
+func (s *Session) Program(ctx context.Context, content []byte, name string, progress func(done, total int64)) (string, error) {
+	key := sha256.Sum256(content)
+	s.programs.Lock()
+	defer s.programs.Unlock()
+	if p, ok := s.pushed[key]; ok {
+		return p, nil
+	}
+	p, err := s.Upload(ctx, bytes.NewReader(content), int64(len(content)), name, progress)
+	if err != nil {
+		return "", err
+	}
+	rc, _, stderr, err := s.node.conn.Exec(ctx, "chmod 0700 "+connection.Quote(p), s.become, nil)
+	if err == nil && rc != 0 {
+		err = fault.New("%s", bytes.TrimSpace(stderr))
+	}
+	if err != nil {
+		return "", fault.Wrap(err, "making %s executable", name)
+	}
+	if s.pushed == nil {
+		s.pushed = map[[sha256.Size]byte]string{}
+	}
+	s.pushed[key] = p
+	return p, nil
 }
 
 // uploadAs streams a large file as the worker's user, for the login user of
