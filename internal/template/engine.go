@@ -71,7 +71,7 @@ func (e *Engine) dialect() *jinja.Env {
 	env := jinja.NewEnv()
 	for _, table := range []map[string]jinja.Filter{
 		pathFilters, hashFilters, textFilters, regexFilters, listFilters, setFilters, dictFilters,
-		dataFilters, timeFilters, urlFilters, addressFilters, generalFilters, numberFilters, nestedFilters, spanFilters,
+		dataFilters, timeFilters, urlFilters, addressFilters, generalFilters, numberFilters, nestedFilters, spanFilters, vaultFilters,
 	} {
 		for name, f := range table {
 			env.Filters[name] = f

@@ -26,7 +26,7 @@ func FuzzNames(f *testing.F) {
 	}
 	slow := func(name string, in string) bool {
 		switch name {
-		case "password_hash", "fileglob":
+		case "password_hash", "fileglob", "vault", "unvault":
 			return true
 		case "permutations", "combinations", "product":
 			return len(in) > 5

@@ -135,8 +135,8 @@ func treeEntry(root, rel string) (*jinja.Dict, error) {
 	}
 	d.Set("mode", fmt.Sprintf("%#04o", sys.Mode&0o7777))
 	d.Set("size", st.Size())
-	d.Set("mtime", float64(sys.Mtim.Nano())/1e9)
-	d.Set("ctime", float64(sys.Ctim.Nano())/1e9)
+	d.Set("mtime", float64(sys.Mtim.Sec)+1e-9*float64(sys.Mtim.Nsec)) // rounded as Python does
+	d.Set("ctime", float64(sys.Ctim.Sec)+1e-9*float64(sys.Ctim.Nsec))
 	return d, nil
 }
 

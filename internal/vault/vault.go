@@ -136,12 +136,18 @@ func (e *Envelope) Decrypt(password []byte) ([]byte, error) {
 // with an id other than DefaultID, in 1.2. The salt is random: the same text
 // never looks the same.
 func Encrypt(plaintext, password []byte, id string) ([]byte, error) {
-	if strings.ContainsAny(id, "; \t\r\n") {
-		return nil, fmt.Errorf("%q cannot be a vault id: it holds a blank or a semicolon", id)
-	}
 	salt := make([]byte, saltLen)
 	if _, err := rand.Read(salt); err != nil {
 		return nil, err
+	}
+	return EncryptSalted(plaintext, password, salt, id)
+}
+
+// EncryptSalted is Encrypt with a salt of the caller's choice: the same salt
+// gives the same text, so that a file made of it does not change at each run.
+func EncryptSalted(plaintext, password, salt []byte, id string) ([]byte, error) {
+	if strings.ContainsAny(id, "; \t\r\n") {
+		return nil, fmt.Errorf("%q cannot be a vault id: it holds a blank or a semicolon", id)
 	}
 	secret, sign, counter, err := keys(password, salt)
 	if err != nil {
