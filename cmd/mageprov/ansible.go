@@ -211,7 +211,7 @@ func (f *runFlags) ansibleFlags(fs *pflag.FlagSet) {
 	fs.String("scp-extra-args", "", "`arguments` of scp, which is not used")
 	fs.String("sftp-extra-args", "", "`arguments` of sftp, which is not used")
 	if fs.Lookup("module-path") == nil {
-		fs.StringArrayP("module-path", "M", nil, "`directories` of modules: library/ beside the playbook is read")
+		fs.StringArrayVarP(&f.modulePath, "module-path", "M", nil, "further `directory` of modules of your own (repeatable, or with colons)")
 	}
 }
 

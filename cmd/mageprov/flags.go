@@ -48,6 +48,7 @@ type runFlags struct {
 	passFile      string
 
 	set         *pflag.FlagSet // where the flags stand
+	modulePath  []string       // of custom modules
 	playbookDir string         // group_vars and host_vars beside it count, too
 	called      string         // "ansible-playbook" and so on; "" for mageprov's own commands
 }
@@ -93,6 +94,7 @@ func (f *runFlags) playFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&f.listTags, "list-tags", false, "list the tags and stop")
 	fs.BoolVar(&f.syntaxCheck, "syntax-check", false, "read everything, say what is wrong and stop")
 	fs.BoolVar(&f.forceHandlers, "force-handlers", false, "run handlers also on hosts that failed")
+	fs.StringArrayVarP(&f.modulePath, "module-path", "M", nil, "further `directory` of modules of your own (repeatable, or with colons)")
 	fs.StringArrayVar(&f.rolesPath, "roles-path", nil, "further `directory` to look for roles in (repeatable)")
 }
 

@@ -53,6 +53,7 @@ func newLint(s streams) *cobra.Command {
 	f.run.inventoryFlags(fs)
 	fs.Lookup("limit").Hidden = true
 	fs.StringArrayVar(&f.run.rolesPath, "roles-path", nil, "further `directory` to look for roles in (repeatable)")
+	fs.StringArrayVarP(&f.run.modulePath, "module-path", "M", nil, "further `directory` of modules of your own (repeatable, or with colons)")
 	fs.StringVar(&f.format, "format", "human", "human, json, or sarif (SARIF 2.1.0)")
 	fs.StringArrayVar(&f.only, "rule", nil, "look for this `rule` only (repeatable, or with commas)")
 	fs.StringArrayVar(&f.skip, "skip-rule", nil, "pass over this `rule` (repeatable, or with commas)")
@@ -145,7 +146,7 @@ func (f *lintFlags) read(ctx context.Context, s streams, paths []string) (in lin
 	if in.Extra, err = extraVars(files, f.run.extra); err != nil {
 		return in, nil, err
 	}
-	in.Loader = playbook.NewLoader(playbook.Options{Files: files, RolesPath: roleDirs(f.run.rolesPath), Modules: module.Lookup,
+	in.Loader = playbook.NewLoader(playbook.Options{Files: files, RolesPath: roleDirs(f.run.rolesPath), Library: f.run.libraries(), Modules: module.Lookup,
 		ExtraVars: in.Extra, Parse: in.Templates.Parse, Vault: keys})
 	sources := [][]string{f.run.inventory}
 	if len(f.run.inventory) == 0 {

@@ -103,6 +103,19 @@ func roleDirs(named []string) []string {
 	return append(dirs, "/usr/share/ansible/roles", "/etc/ansible/roles")
 }
 
+// libraries are the directories of -M.
+func (f *runFlags) libraries() []string {
+	var dirs []string
+	for _, list := range f.modulePath {
+		for _, d := range strings.Split(list, ":") {
+			if d != "" {
+				dirs = append(dirs, d)
+			}
+		}
+	}
+	return dirs
+}
+
 // passwordFile reads a password, or what a program in its place prints.
 func passwordFile(p string) (string, error) {
 	st, err := os.Stat(p)

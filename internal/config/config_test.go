@@ -200,6 +200,20 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestDocumented: the page for those who come from Ansible names every setting
+// that is honoured.
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/coming-from-ansible.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range Names() {
+		if !strings.Contains(string(page), "`"+d.Name+"`") {
+			t.Errorf("the page does not name %s", d.Name)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("[defaults]\nforks = 5 ; x\n a\n# b\n[x]\ny: 'z'")
 	f.Fuzz(func(t *testing.T, text string) {

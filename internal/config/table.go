@@ -110,7 +110,7 @@ var table = []setting{
 	{name: "force_color", keys: []string{"defaults.force_color"}, env: []string{"ANSIBLE_FORCE_COLOR"}, kind: boolean, used: true, def: "False"},
 	{name: "display_skipped_hosts", keys: []string{"defaults.display_skipped_hosts"}, env: []string{"ANSIBLE_DISPLAY_SKIPPED_HOSTS"}, kind: boolean, used: true, def: "True"},
 	{name: "display_ok_hosts", keys: []string{"defaults.display_ok_hosts"}, env: []string{"ANSIBLE_DISPLAY_OK_HOSTS"}, kind: boolean, used: true, def: "True"},
-	{name: "show_custom_stats", keys: []string{"defaults.show_custom_stats"}, env: []string{"ANSIBLE_SHOW_CUSTOM_STATS"}, kind: boolean, used: true, def: "False"},
+	{name: "show_custom_stats", keys: []string{"defaults.show_custom_stats"}, env: []string{"ANSIBLE_SHOW_CUSTOM_STATS"}, kind: boolean},
 	{name: "verbosity", keys: []string{"defaults.verbosity"}, env: []string{"ANSIBLE_VERBOSITY"}, kind: integer, used: true, def: "0"},
 	{name: "diff_always", keys: []string{"diff.always"}, env: []string{"ANSIBLE_DIFF_ALWAYS"}, kind: boolean, used: true, def: "False"},
 	{name: "duplicate_dict_key", keys: []string{"defaults.duplicate_dict_key"}, env: []string{"ANSIBLE_DUPLICATE_YAML_DICT_KEY"}, used: true, def: "error",
