@@ -81,9 +81,7 @@ func (g *gitRepo) command(args []string) node.Command {
 	if args[0] == "ls-remote" && args[1] != "--get-url" {
 		c.Argv = append([]string{g.program}, args...) // also where there is no checkout yet
 	}
-	if g.Umask != "" {
-		c.Argv = append([]string{"sh", "-c", "umask " + shellWord(string(g.Umask)) + ` && exec "$@"`, "sh"}, c.Argv...)
-	}
+	c.Argv = umasked(g.Umask, c.Argv)
 	return c
 }
 
