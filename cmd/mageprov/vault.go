@@ -38,6 +38,8 @@ func newVault(s streams) *cobra.Command {
 func newVaultCommand(s streams, c *cobra.Command, encrypts, writes bool) (*vaultCommand, *cobra.Command) {
 	v := &vaultCommand{s: s}
 	v.passwords.add(c.Flags())
+	c.Flags().CountP("verbose", "v", "taken for ansible-vault's sake")
+	c.Flags().Lookup("verbose").Hidden = true
 	if encrypts {
 		c.Flags().StringVar(&v.encryptID, "encrypt-vault-id", "", "encrypt with the password of this vault `id`, where there are several")
 	}

@@ -175,6 +175,9 @@ func (c *converter) node(y *yaml.Node, unsafe bool) *Node {
 		n.Kind = Map
 		c.checkTag(n, "!!map", "!!omap", "!!set")
 		c.mapping(n, y, unsafe)
+		if c.json && c.trusted {
+			c.exported(n)
+		}
 	}
 	if y.Anchor != "" {
 		c.memo[y] = n

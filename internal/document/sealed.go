@@ -58,6 +58,22 @@ func (c *converter) seal(n *Node) {
 	}
 }
 
+// exported makes a value of the form in which Ansible writes one as JSON when it
+// is more than its text: encrypted (see Shown), or never to be rendered.
+func (c *converter) exported(n *Node) {
+	if len(n.Pairs) != 1 || n.Pairs[0].Val.Kind != Scalar {
+		return
+	}
+	v := n.Pairs[0].Val
+	switch n.Pairs[0].Key {
+	case "__ansible_vault":
+		*n = Node{Place: v.Place, Raw: v.Raw, Tag: "!vault"}
+		c.seal(n)
+	case "__ansible_unsafe":
+		*n = Node{Place: v.Place, Raw: v.Raw, Tag: "!unsafe", Value: v.Raw}
+	}
+}
+
 // unsealFile decrypts a file that is encrypted as a whole and gives others as
 // they are.
 func unsealFile(p string, data []byte, keys *vault.Keyring) ([]byte, error) {

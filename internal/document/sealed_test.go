@@ -47,6 +47,25 @@ func TestSealed(t *testing.T) {
 	}
 }
 
+// TestExported reads what ansible-inventory --list prints for such values.
+func TestExported(t *testing.T) {
+	text, err := os.ReadFile("testdata/whole.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	encrypted := strings.ReplaceAll(string(text), "\n", `\n`)
+	data := `{"a": {"__ansible_vault": "` + encrypted + `"}, "b": {"__ansible_unsafe": "{{ x }}"}, "c": {"__ansible_unsafe": "x", "d": 1}}`
+	n, err := LoadSealed("f.json", []byte(data), vault.NewKeyring(vault.NewSecret("", "a test", []byte("swordfish"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := jinja.Materialize(context.Background(), n.ToValue())
+	want := `{'a': 'a: from a file\n', 'b': '{{ x }}', 'c': {'__ansible_unsafe': 'x', 'd': 1}}`
+	if err != nil || jinja.Repr(got) != want {
+		t.Errorf("%s %v, want %s", jinja.Repr(got), err, want)
+	}
+}
+
 func TestDiskDecrypts(t *testing.T) {
 	keys := vault.NewKeyring(vault.NewSecret("", "a test", []byte("swordfish")))
 	data, err := Disk{Vault: keys}.ReadFile("testdata/whole.yml")
