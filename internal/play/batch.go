@@ -148,25 +148,18 @@ func (b *batch) pace(run func(hosts []*host)) {
 		run(b.hosts)
 		return
 	}
-	b.each(b.hosts, func(h *host) {
-		if b.pins != nil {
-			b.pins <- struct{}{}
-			defer func() { <-b.pins }()
-		}
-		run([]*host{h})
-	})
-}
-
-// each calls f for every host, all at once; forks are counted where work is done.
-func (b *batch) each(hosts []*host, f func(h *host)) {
-	if len(hosts) == 1 {
-		f(hosts[0])
-		return
-	}
 	var wg sync.WaitGroup
 	var c crash
-	for _, h := range hosts {
-		wg.Go(func() { c.guard(func() { f(h) }) })
+	for _, h := range b.hosts {
+		if b.pins != nil {
+			b.pins <- struct{}{}
+		}
+		wg.Go(func() {
+			c.guard(func() { run([]*host{h}) })
+			if b.pins != nil {
+				<-b.pins
+			}
+		})
 	}
 	wg.Wait()
 	c.raise()

@@ -172,6 +172,7 @@ var (
 	resultOf  = regexp.MustCompile(`^(?:ok|changed|skipping|fatal|failed|FAILED - RETRYING|ERROR): \[([^\] ]+)`)
 	failed    = regexp.MustCompile(`^((?:fatal|failed): .*?) => \{.*$`)
 	column    = regexp.MustCompile(` +`)
+	metaTask  = regexp.MustCompile(`^TASK \[(?:[^\]]* : )?meta\]`)
 	includeOf = regexp.MustCompile(`^included: (\S+) for (.*)$`)
 )
 
@@ -192,7 +193,7 @@ func normalise(text, dir string, onlySum bool) string {
 		case l == "" || strings.HasPrefix(l, "[WARNING]") || strings.HasPrefix(l, "[DEPRECATION"), strings.HasPrefix(l, "  hint:"), strings.HasPrefix(l, "  at: "),
 			strings.HasPrefix(l, "An exception occurred"), strings.HasPrefix(l, "  - "), strings.HasPrefix(l, "check: "):
 			continue
-		case strings.HasPrefix(l, "TASK [meta]") || strings.HasPrefix(l, "NO MORE HOSTS LEFT"), strings.HasPrefix(l, "ASYNC "):
+		case metaTask.MatchString(l) || strings.HasPrefix(l, "NO MORE HOSTS LEFT"), strings.HasPrefix(l, "ASYNC "):
 			continue // steps of the engine, not results
 		case stars.MatchString(l):
 			flush()

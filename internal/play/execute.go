@@ -30,6 +30,7 @@ type execution struct {
 	// delegateFacts: what the task learns belongs to the delegate
 	delegateFacts bool
 	async         async
+	tries         int // of until: the number of the attempt
 	label         string
 	raw           *jinja.Dict // arguments as written
 	rendered      *jinja.Dict // arguments of a module that stays on the controller
@@ -193,8 +194,9 @@ func (x *execution) retry(ctx context.Context, s *template.Scope) *outcome {
 		return failure(err)
 	}
 	for n := 1; ; n++ {
+		x.tries = min(n, max(retries, 1)) // as Ansible counts: the first one is free
 		out := x.attempt(ctx, s)
-		out.result.Set("attempts", int64(min(n, max(retries, 1)))) // as Ansible counts: the first one is free
+		out.result.Set("attempts", int64(x.tries))
 		if out.status == report.Unreachable || ctx.Err() != nil {
 			return out
 		}
@@ -284,6 +286,9 @@ func (x *execution) attempt(ctx context.Context, s *template.Scope) *outcome {
 		return failure(err)
 	}
 	out := x.read(res)
+	if x.tries > 0 { // changed_when and failed_when see it
+		out.result.Set("attempts", int64(x.tries))
+	}
 	out.deleg = x.delegateName()
 	return x.override(ctx, s, out)
 }

@@ -22,7 +22,7 @@ type handler struct {
 }
 
 // collectHandlers lists the play's handlers: those of its roles, dependencies
-// first, then its own.
+// first, then its own, then those of roles that its tasks import.
 func (b *batch) collectHandlers(ctx context.Context) {
 	b.listed, b.dependent = []string{}, []string{}
 	note := func(names *[]string, name string) {
@@ -49,10 +49,10 @@ func (b *batch) collectHandlers(ctx context.Context) {
 	for _, u := range b.play.Roles {
 		top(b.root(), u)
 	}
+	b.handlers = append(b.handlers, b.readHandlers(ctx, b.root(), b.play.Handlers)...)
 	b.walkImported(b.root(), b.play.PreTasks, top)
 	b.walkImported(b.root(), b.play.Tasks, top)
 	b.walkImported(b.root(), b.play.PostTasks, top)
-	b.handlers = append(b.handlers, b.readHandlers(ctx, b.root(), b.play.Handlers)...)
 }
 
 // walkImported finds roles that import_role has put among the tasks.
@@ -74,11 +74,15 @@ func (b *batch) walkImported(in inherited, nodes []playbook.Node, walk func(inhe
 	}
 }
 
-// publish makes a role's defaults and vars visible to the rest of the play.
+// publish makes a role's defaults and vars visible to the rest of the play. One
+// that is used again, as by an include in a loop, moves to the top.
 func (b *batch) publish(use *playbook.RoleUse) {
+	same := func(u *playbook.RoleUse) bool {
+		return u.Vars == use.Vars && u.Role.Path == use.Role.Path && u.Role.VarsFile == use.Role.VarsFile && u.Role.DefaultsFile == use.Role.DefaultsFile
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.public = append(append([]*playbook.RoleUse(nil), b.public...), use)
+	b.public = append(slices.DeleteFunc(slices.Clone(b.public), same), use)
 }
 
 // adopt lists the handlers of a role, once, and says whether it did. Hosts that

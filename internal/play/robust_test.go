@@ -56,7 +56,7 @@ func (e *events) count(f func(ev report.Event) bool) (n int) {
 }
 
 // write makes a file with its directories.
-func write(t *testing.T, dir, name, text string) string {
+func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	p := filepath.Join(dir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
@@ -69,13 +69,13 @@ func write(t *testing.T, dir, name, text string) string {
 }
 
 // runBook runs a playbook inside this process on hosts that are all this machine.
-func runBook(ctx context.Context, t *testing.T, hosts int, book string, ev *events) error {
+func runBook(ctx context.Context, t *testing.T, hosts int, book string, ev report.Reporter) error {
 	t.Helper()
 	return runBookIn(ctx, t, t.TempDir(), hosts, book, ev)
 }
 
 // runBookIn does so in a directory that may hold roles.
-func runBookIn(ctx context.Context, t *testing.T, dir string, hosts int, book string, ev *events) error {
+func runBookIn(ctx context.Context, t testing.TB, dir string, hosts int, book string, ev report.Reporter) error {
 	t.Helper()
 	path := write(t, dir, "book.yml", book)
 	var names strings.Builder
