@@ -126,12 +126,12 @@ func filterTruncate(c *Call, v any) (any, error) {
 		return nil, fault.New("truncate needs text, not %s", TypeName(v)).WithHint("put | string before it")
 	}
 	r := []rune(s)
+	keep := n - utf8.RuneCountInString(end)
+	if keep < 0 && p.err == nil {
+		return nil, fault.New("truncate: expected length >= %d, got %d", utf8.RuneCountInString(end), n)
+	}
 	if len(r) <= n+leeway || p.err != nil {
 		return string(r), p.err
-	}
-	keep := n - utf8.RuneCountInString(end)
-	if keep < 0 {
-		return nil, fault.New("truncate: expected length >= %d, got %d", utf8.RuneCountInString(end), n)
 	}
 	s = string(r[:keep])
 	if !kill {
