@@ -69,7 +69,8 @@ func twins(t *testing.T, n int) []*pair {
 	all[0].lab.Log = func(f string, a ...any) { fmt.Printf("lab: "+f+"\n", a...) }
 	for _, w := range all {
 		if err := w.lab.Up(t.Context(), 1); err != nil {
-			t.Fatal(err)
+			console, _ := os.ReadFile(filepath.Join(filepath.Dir(w.lab.Root(w.host.Name)), "console.log"))
+			t.Fatalf("%v\n%s", err, console)
 		}
 	}
 	return pairs
