@@ -4,6 +4,7 @@
 package lint
 
 import (
+	"path"
 	"slices"
 	"sort"
 	"strings"
@@ -39,7 +40,8 @@ type linter struct {
 // Run gives the findings, sorted by place. Findings of lines with a comment
 // `# noqa: rule` are left out.
 func Run(in Input) []playbook.Finding {
-	l := &linter{Input: in, read: in.Loader.Contents()}
+	l := &linter{Input: in}
+	l.rest()
 	for _, b := range in.Books {
 		l.found = append(l.found, playbook.Lint(in.Loader, b)...)
 	}
@@ -69,6 +71,46 @@ func Filter(files document.Files, loader *playbook.Loader, found []playbook.Find
 		}
 		return a.Line < b.Line || a.Line == b.Line && a.Col < b.Col
 	})
+	return out
+}
+
+// rest reads the task files of roles that nothing names outright: which of them
+// are included, the host decides. What is wrong with them the run says, if it
+// ever comes to them.
+func (l *linter) rest() {
+	for {
+		l.read = l.Loader.Contents()
+		files := len(l.read.Files)
+		for _, r := range l.read.Roles {
+			for _, kind := range []string{"tasks", "handlers"} {
+				for _, f := range l.below(document.Join(r.Path, kind)) {
+					if l.read.Files[f] == nil {
+						_, _ = l.Loader.Tasks(f, playbook.TasksContext{Role: r, Handlers: kind == "handlers"})
+					}
+				}
+			}
+		}
+		if l.read = l.Loader.Contents(); len(l.read.Files) == files {
+			return
+		}
+	}
+}
+
+// below lists the YAML files below a directory.
+func (l *linter) below(dir string) []string {
+	entries, err := l.Files.ReadDir(dir)
+	if err != nil {
+		return nil // there is no such directory
+	}
+	var out []string
+	for _, n := range entries {
+		p := document.Join(dir, n)
+		if isDir, err := l.Files.Stat(p); err == nil && isDir {
+			out = append(out, l.below(p)...)
+		} else if ext := path.Ext(n); ext == ".yml" || ext == ".yaml" {
+			out = append(out, p)
+		}
+	}
 	return out
 }
 
