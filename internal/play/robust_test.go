@@ -77,6 +77,12 @@ func runBook(ctx context.Context, t *testing.T, hosts int, book string, ev repor
 // runBookIn does so in a directory that may hold roles.
 func runBookIn(ctx context.Context, t testing.TB, dir string, hosts int, book string, ev report.Reporter) error {
 	t.Helper()
+	return runBookAs(ctx, t, dir, hosts, play.Login{Kind: "local"}, book, ev)
+}
+
+// runBookAs connects as login says.
+func runBookAs(ctx context.Context, t testing.TB, dir string, hosts int, login play.Login, book string, ev report.Reporter) error {
+	t.Helper()
 	path := write(t, dir, "book.yml", book)
 	var names strings.Builder
 	for i := range hosts {
@@ -94,7 +100,7 @@ func runBookIn(ctx context.Context, t testing.TB, dir string, hosts int, book st
 		return err
 	}
 	r := play.New(play.Options{Inventory: inv, Loader: loader, Templates: templates, Files: files, Reporter: ev,
-		Forks: 20, Connection: play.Login{Kind: "local"}})
+		Forks: 20, Connection: login})
 	defer r.Close()
 	return r.Playbooks(ctx, []*playbook.Playbook{b})
 }
