@@ -14,6 +14,7 @@ import (
 
 	"mageprov"
 	"mageprov/internal/config"
+	_ "mageprov/internal/dataedit" // a module that the worker must not have
 	"mageprov/internal/document"
 	"mageprov/internal/fault"
 	"mageprov/internal/inventory"

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"mageprov/docs"
+	_ "mageprov/internal/dataedit"
 	"mageprov/internal/module"
 	_ "mageprov/internal/modules"
 	"mageprov/internal/modules/moduletest"
