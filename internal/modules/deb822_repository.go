@@ -173,7 +173,7 @@ func (m *deb822Repository) signed(ctx context.Context, n node.Reader) (string, *
 		}
 		return b.String(), nil, nil
 	case strings.Contains(v, "://"):
-		data, err := fetchKey(ctx, n, v)
+		data, err := fetchKey(ctx, n, v, true)
 		if err != nil {
 			return "", nil, err
 		}
@@ -191,11 +191,12 @@ func (m *deb822Repository) signed(ctx context.Context, n node.Reader) (string, *
 	return v, nil, nil
 }
 
-func fetchKey(ctx context.Context, n node.Reader, url string) ([]byte, error) {
+func fetchKey(ctx context.Context, n node.Reader, url string, validateCerts bool) ([]byte, error) {
 	o := httpDefaults(30)
+	o.ValidateCerts = validateCerts
 	resp, err := o.do(ctx, n, httpRequest{Method: "GET", URL: url, Header: http.Header{}, Follow: "all"})
 	if err != nil {
-		return nil, fault.New("fetching the key %s: %s", hidePassword(url), requestProblem(err)).WithHint("the node must reach that address; otherwise give the key itself in signed_by")
+		return nil, fault.New("fetching the key %s: %s", hidePassword(url), requestProblem(err)).WithHint("the node must reach that address; otherwise give the key itself")
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
