@@ -61,14 +61,15 @@ func compare(oracle, ours *answer) []difference {
 			continue
 		}
 		for i := range a {
-			out = append(out, inside(fmt.Sprintf("result %s [%s]", host, a[i].Task), a[i].Result, b[i].Result)...)
+			out = append(out, inside(fmt.Sprintf("result %s [%s]", host, a[i].Task), clean(a[i].Result), clean(b[i].Result))...)
 		}
 	}
-	return append(out, differ("", oracle.Changes, ours.Changes)...)
+	return append(out, differ(oracle.Changes, ours.Changes)...)
 }
 
 // differ compares two states.
-func differ(prefix string, oracle, ours state) []difference {
+func differ(oracle, ours state) []difference {
+	oracle, ours = excluded.state(oracle), excluded.state(ours)
 	var out []difference
 	for _, k := range names(oracle, ours) {
 		a, b := oracle[k], ours[k]
@@ -81,7 +82,7 @@ func differ(prefix string, oracle, ours state) []difference {
 		if b == "" {
 			b = "(untouched)"
 		}
-		out = append(out, difference{prefix + k, a, b})
+		out = append(out, difference{k, a, b})
 	}
 	return out
 }

@@ -95,7 +95,7 @@ func (p *pair) group(t *testing.T, dir string, cases []*testCase, cache *answers
 			for i, args := range c.runs {
 				ours := p.ours.play(t, &run{c, args}, ourDir)
 				found := compare(oracle[i], ours)
-				if len(differ("", oracle[i].Changes, ours.Changes)) > 0 {
+				if len(differ(oracle[i].Changes, ours.Changes)) > 0 {
 					stale = true
 				}
 				if i > 0 {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"regexp"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -58,7 +59,7 @@ func mustExcluded() *exclusions {
 	return e
 }
 
-func any1(list []*exclusion, name string) bool {
+func matches(list []*exclusion, name string) bool {
 	for _, x := range list {
 		if x.re.MatchString(name) {
 			return true
@@ -67,11 +68,23 @@ func any1(list []*exclusion, name string) bool {
 	return false
 }
 
-func (e *exclusions) path(name string) (bool, error) { return any1(e.Paths, name), nil }
+// state leaves out of a state what is not compared.
+func (e *exclusions) state(s state) state {
+	out := state{}
+	for k, v := range s {
+		kind, name, _ := strings.Cut(k, " ")
+		switch {
+		case kind == "file" && matches(e.Paths, name), kind == "unit" && matches(e.Units, name):
+			continue
+		case kind == "file" && v != gone:
+			v = plain(e.text(name, v))
+		}
+		out[plain(k)] = v
+	}
+	return out
+}
 
-func (e *exclusions) unit(name string) bool { return any1(e.Units, name) }
-
-func (e *exclusions) key(name string) bool { return any1(e.Keys, name) }
+func (e *exclusions) key(name string) bool { return matches(e.Keys, name) }
 
 func (e *exclusions) text(path, text string) string {
 	for _, x := range e.Texts {

@@ -69,8 +69,7 @@ func twins(t *testing.T, n int) []*pair {
 	all[0].lab.Log = func(f string, a ...any) { fmt.Printf("lab: "+f+"\n", a...) }
 	for _, w := range all {
 		if err := w.lab.Up(t.Context(), 1); err != nil {
-			console, _ := os.ReadFile(filepath.Join(filepath.Dir(w.lab.Root(w.host.Name)), "console.log"))
-			t.Fatalf("%v\n%s", err, console)
+			t.Fatalf("%v\n%s", err, w.console())
 		}
 	}
 	return pairs
@@ -90,7 +89,7 @@ func (p *pair) renew(t *testing.T) {
 				t.Error(err)
 			}
 			if err := w.lab.Renew(t.Context(), w.host); err != nil {
-				t.Error(err)
+				t.Errorf("%v\n%s", err, w.console())
 				return
 			}
 			w.settle(t)
@@ -101,6 +100,15 @@ func (p *pair) renew(t *testing.T) {
 	if t.Failed() {
 		t.FailNow()
 	}
+}
+
+// console is what the host has written to its console.
+func (w *twin) console() string {
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(w.lab.Root(w.host.Name)), "console.log"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 // settle waits until systemd has nothing left to do.

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -138,6 +139,7 @@ func (l *Lab) Up(ctx context.Context, n int) error {
 		what string
 		do   func(context.Context) error
 	}{
+		{"making room for many hosts", l.makeRoom},
 		{"making keys", l.makeKeys},
 		{"building the base tree", l.buildBase},
 		{"building the package repository", l.buildRepository},
@@ -177,6 +179,23 @@ func (l *Lab) startHosts(ctx context.Context, hosts []Host) error {
 		}
 	}
 	return nil
+}
+
+// inotifyLimit is how many watches of files root may have: each host's systemd
+// takes some ten of them, and a host without one hangs while it boots.
+const inotifyLimit = "/proc/sys/fs/inotify/max_user_instances"
+
+// makeRoom raises the kernel's limit where it would stop hosts from booting.
+func (l *Lab) makeRoom(context.Context) error {
+	b, err := os.ReadFile(inotifyLimit)
+	if err != nil {
+		return err
+	}
+	if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && n >= 1024 {
+		return nil
+	}
+	l.Log("raising %s to 1024", inotifyLimit)
+	return os.WriteFile(inotifyLimit, []byte("1024"), 0o644)
 }
 
 // Banner says what the hosts really are.
