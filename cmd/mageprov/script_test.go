@@ -19,7 +19,7 @@ import (
 // when mageprov pushes itself to a node it is the worker.
 func TestMain(m *testing.M) {
 	worker.RunIfAsked()
-	testscript.Main(m, map[string]func(){"mageprov": main, "ansible-playbook": main, "ansible": main, "ansible-inventory": main})
+	testscript.Main(m, map[string]func(){"mageprov": main, "ansible-playbook": main, "ansible": main, "ansible-inventory": main, "ansible-vault": main})
 }
 
 // TestScripts runs the command line as a user types it: testdata/script/*.txtar.

@@ -64,6 +64,9 @@ func (l *linter) command(p playbook.Parsed) {
 	for len(words) > 0 && (strings.Contains(words[0], "=") || words[0] == "sudo" || words[0] == "env") {
 		words = words[1:]
 	}
+	if i := slices.IndexFunc(words, func(w string) bool { return strings.ContainsAny(w, "|&;<>") }); i > 0 {
+		words = words[:i] // the first command of several
+	}
 	if len(words) == 0 {
 		return
 	}

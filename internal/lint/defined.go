@@ -7,6 +7,7 @@ import (
 
 	"mageprov/internal/document"
 	"mageprov/internal/jinja"
+	"mageprov/internal/module"
 	"mageprov/internal/playbook"
 )
 
@@ -215,7 +216,11 @@ func (d *defined) task(p playbook.Parsed) {
 		}
 	}
 	if t.Spec == nil {
+		d.open = d.open || p.Include == "" // a module that nobody knows may return any facts
 		return
+	}
+	if _, shipped := module.Lookup(t.Spec.Name); !shipped {
+		d.open = true // nor what a module of the site's own returns
 	}
 	switch t.Spec.Short() {
 	case "set_fact", "add_host":
