@@ -4,6 +4,7 @@
 # make check   what must hold before a commit: format, vet, tests
 # make demo    the main job on three lab hosts (root)
 # make lab-test  modules and failures on lab hosts (root)
+# make conformance  every case on twin hosts, beside ansible-core (root)
 # make bench   ratios against ansible-core (root)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -49,7 +50,7 @@ fmt:
 clean:
 	rm -rf bin dist $(EMBED)/worker-*
 
-.PHONY: demo lab-test bench
+.PHONY: demo lab-test conformance bench
 
 # Three lab hosts from nothing to a converged state, and proof that a second run
 # changes nothing. Needs root.
@@ -60,6 +61,12 @@ demo: build
 # them. Needs root, and takes the lab for itself.
 lab-test: build
 	go test -tags lab -ldflags "-X mageprov/internal/remote.built=make" ./lab -count=1 -timeout 20m
+
+# The same playbooks with ansible-core and with mageprov on twin hosts, and all
+# that they leave behind compared (docs/conformance.md). Needs root and Debian's
+# ansible. CASES="files/* vars/lazy" chooses, ORACLE=live asks ansible-core anew.
+conformance: build
+	cd conformance && go test -tags conformance -count=1 -timeout 60m .
 
 # Ratios against ansible-core over the same sshd; needs ansible-core, sshd, root.
 bench:

@@ -108,7 +108,7 @@ func check(t *testing.T, file, pkg string, floor int, path string) {
 
 // TestTopLevel holds the layout of the repository.
 func TestTopLevel(t *testing.T) {
-	for _, name := range []string{"cmd", "playbooks", "roles", "inventory", "stig", "artifacts", "vagrant", "docs",
+	for _, name := range []string{"cmd", "playbooks", "roles", "inventory", "stig", "artifacts", "vagrant", "docs", "conformance",
 		"go.mod", "go.sum", "Makefile", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", ".ci/run"} {
 		if _, err := os.Stat(filepath.Join("..", filepath.FromSlash(name))); err != nil {
 			t.Errorf("%s is missing", name)
