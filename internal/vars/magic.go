@@ -55,12 +55,14 @@ func (a All) Get(ctx context.Context, key any) (any, bool, error) {
 	return v, err == nil, err
 }
 
-// Keys lists all names.
+// Keys lists all names but hostvars: whoever shows the whole would never end.
 func (a All) Keys(context.Context) ([]any, error) {
 	names := a.Stack.Names()
-	keys := make([]any, len(names))
-	for i, n := range names {
-		keys[i] = n
+	keys := make([]any, 0, len(names))
+	for _, n := range names {
+		if n != "hostvars" {
+			keys = append(keys, n)
+		}
 	}
 	return keys, nil
 }

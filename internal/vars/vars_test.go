@@ -201,3 +201,21 @@ func TestHostVars(t *testing.T) {
 		t.Errorf("keys: %v, %v", keys, err)
 	}
 }
+
+// TestHostVarsEnd: hostvars holds the variables of hosts, of which hostvars is
+// one; the whole can be shown all the same.
+func TestHostVarsEnd(t *testing.T) {
+	var all vars.HostVars
+	table := map[string]func(int) (any, bool){"hostvars": func(int) (any, bool) { return all, true }}
+	st := vars.Stack{{Source: vars.Magic[int]{Table: table}}, {Source: vars.Dict(jinja.NewDict("a", int64(1)))}}
+	all = vars.HostVars{
+		Hosts: func() []string { return []string{"h1"} },
+		View: func(string) (any, bool) {
+			return vars.All{Stack: st, Render: func(_ context.Context, v any) (any, error) { return v, nil }}, true
+		},
+	}
+	v, err := jinja.Materialize(context.Background(), all)
+	if want := "{'h1': {'a': 1}}"; err != nil || jinja.Repr(v) != want {
+		t.Errorf("%s %v, want %s", jinja.Repr(v), err, want)
+	}
+}
