@@ -33,8 +33,9 @@ type batch struct {
 	listed    []string // roles of the play by name, imported ones included
 	dependent []string // roles that come along as dependencies
 
-	free          bool          // strategy: free or host_pinned
-	pins          chan struct{} // host_pinned: the hosts at work
+	free          bool                             // strategy: free or host_pinned
+	pins          chan struct{}                    // host_pinned: the hosts at work
+	slots         map[*playbook.Task]chan struct{} // throttle
 	first         bool
 	ended         atomic.Bool // meta: end_play, end_batch
 	last          atomic.Bool // meta: end_play: later batches do not start

@@ -127,7 +127,12 @@ func (b *batch) judge(in inherited, hosts []*host, results []*outcome, m manner)
 // and reports the results in the order of hosts.
 func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hosts []*host, throttle int) []*outcome {
 	results := make([]*outcome, len(hosts))
+	slots := b.throttled(t, throttle)
 	if len(hosts) == 1 {
+		if slots != nil {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+		}
 		results[0] = b.runOne(ctx, in, t, hosts[0])
 		b.settle(results[0])
 		return results
@@ -135,10 +140,6 @@ func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hos
 	line := newLine(len(hosts), b.settle)
 	var wg sync.WaitGroup
 	var c crash
-	var slots chan struct{}
-	if throttle > 0 {
-		slots = make(chan struct{}, throttle)
-	}
 	for i, h := range hosts {
 		wg.Go(func() {
 			if slots != nil {
@@ -155,6 +156,23 @@ func (b *batch) perHost(ctx context.Context, in inherited, t *playbook.Task, hos
 	c.raise()
 	line.flush()
 	return results
+}
+
+// throttled gives the slots that throttle: leaves for a task, nil without it.
+// They are the task's, for hosts may come to it at their own pace.
+func (b *batch) throttled(t *playbook.Task, n int) chan struct{} {
+	if n <= 0 {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.slots == nil {
+		b.slots = map[*playbook.Task]chan struct{}{}
+	}
+	if b.slots[t] == nil {
+		b.slots[t] = make(chan struct{}, n)
+	}
+	return b.slots[t]
 }
 
 // runOne runs the task on one host: it waits for a free fork and never panics
