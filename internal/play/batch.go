@@ -209,12 +209,8 @@ func (v *playRun) dir() string { return playDir(v.play) }
 
 // readVars sets up the variables of the play itself.
 func (v *playRun) readVars(ctx context.Context) error {
-	prompted, err := v.prompt(ctx)
-	if err != nil {
-		return err
-	}
 	v.layers = []vars.Layer{
-		{Name: "play vars_prompt", Source: vars.Dict(prompted)},
+		{Name: "play vars_prompt", Source: vars.Dict(v.run.prompted)},
 		{Name: "play vars", Source: vars.Dict(v.play.Vars)},
 	}
 	return v.varsFiles(ctx)
@@ -226,7 +222,8 @@ func (r *Run) renderPlay(ctx context.Context, p *playbook.Play, v any) (any, err
 	if !jinja.IsTemplated(v) {
 		return v, nil
 	}
-	st := vars.Stack{r.magic(), {Name: "extra vars", Source: vars.Dict(r.extra())}, {Name: "play vars", Source: vars.Dict(p.Vars)}}
+	st := vars.Stack{r.magic(), {Name: "extra vars", Source: vars.Dict(r.extra())},
+		{Name: "play vars_prompt", Source: vars.Dict(r.prompted)}, {Name: "play vars", Source: vars.Dict(p.Vars)}}
 	return r.o.Templates.Scope(st, taskFiles{run: r}).Render(ctx, v)
 }
 

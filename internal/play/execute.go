@@ -329,24 +329,50 @@ func (x *execution) timeout(ctx context.Context, s *template.Scope) (time.Durati
 	return d, nil
 }
 
-// arguments renders the module's arguments and adds module_defaults.
-func (x *execution) arguments(ctx context.Context, s *template.Scope) (module.Args, error) {
-	written := jinja.NewDict()
-	for _, d := range x.in.base.ModuleDefaults {
+// defaultsOf gives the task's module's own part of module_defaults, nil if it
+// has none. Those of other modules are not looked at: they may not be known here.
+func (x *execution) defaultsOf(ctx context.Context, s *template.Scope, d any) (*jinja.Dict, error) {
+	defaults, ok := d.(*jinja.Dict)
+	if !ok {
 		v, err := s.Render(ctx, d)
 		if err != nil {
 			return nil, err
 		}
-		defaults, ok := v.(*jinja.Dict)
-		if !ok {
+		if defaults, ok = v.(*jinja.Dict); !ok {
+			return nil, nil
+		}
+	}
+	var own *jinja.Dict
+	for name, args := range defaults.All() {
+		if spec, known := module.Lookup(jinja.Str(name)); !(known && spec == x.t.Spec) && name != x.t.Spec.Name {
 			continue
 		}
-		for name, args := range defaults.All() {
-			if spec, known := module.Lookup(jinja.Str(name)); known && spec == x.t.Spec || name == x.t.Spec.Name {
-				if a, ok := args.(*jinja.Dict); ok {
-					copyInto(written, a)
-				}
-			}
+		if !jinja.IsTemplated(args) || args == nil {
+			own, _ = args.(*jinja.Dict)
+			continue
+		}
+		v, err := s.Render(ctx, args)
+		if err != nil {
+			return nil, err
+		}
+		own, _ = v.(*jinja.Dict)
+	}
+	if own == nil {
+		return nil, nil
+	}
+	return own.Clone(), nil
+}
+
+// arguments renders the module's arguments and adds module_defaults.
+func (x *execution) arguments(ctx context.Context, s *template.Scope) (module.Args, error) {
+	written := jinja.NewDict()
+	for _, d := range x.in.base.ModuleDefaults {
+		own, err := x.defaultsOf(ctx, s, d)
+		if err != nil {
+			return nil, err
+		}
+		if own != nil { // the nearest entry stands alone, as in Ansible
+			written = own
 		}
 	}
 	if x.t.ArgsText != nil {

@@ -104,6 +104,10 @@ type playRun struct {
 // not an error: the play is skipped with a note, as Ansible does.
 func (r *Run) prepare(ctx context.Context, p *playbook.Play) (*playRun, error) {
 	v := &playRun{run: r, play: p}
+	var err error
+	if r.prompted, err = v.prompt(ctx); err != nil { // an answer may name the hosts
+		return nil, err
+	}
 	if err := r.o.Inventory.LoadVars(document.Dir(p.File)); err != nil {
 		return nil, err
 	}

@@ -26,14 +26,15 @@ type Run struct {
 	links *links
 	slots chan struct{} // forks
 
-	mu      sync.Mutex
-	hosts   map[string]*host
-	limit   map[string]bool
-	started atomic.Bool // --start-at-task has been found
-	broken  atomic.Bool // a play was broken off
-	aborted atomic.Bool // any_errors_fatal: later plays do not run
-	warned  map[string]bool
-	custom  customStats
+	mu       sync.Mutex
+	hosts    map[string]*host
+	limit    map[string]bool
+	started  atomic.Bool // --start-at-task has been found
+	broken   atomic.Bool // a play was broken off
+	aborted  atomic.Bool // any_errors_fatal: later plays do not run
+	warned   map[string]bool
+	prompted *jinja.Dict // answers to vars_prompt of the play at hand
+	custom   customStats
 }
 
 // New prepares a run; Close ends its connections.

@@ -20,7 +20,12 @@ func (v *playRun) prompt(ctx context.Context) (*jinja.Dict, error) {
 			if p.Default == nil {
 				return nil, fault.At(p.Place, "vars_prompt %s: there is no terminal to ask on", p.Name).WithHint("give it with -e %s=VALUE", p.Name)
 			}
-			out.Set(p.Name, p.Default)
+			answer, err := v.answered(ctx, p.Default, p)
+			if err != nil {
+				return nil, fault.At(p.Place, "vars_prompt %s", p.Name).Because(err)
+			}
+			out.Set(p.Name, answer)
+			out.Templated = out.Templated || jinja.IsTemplated(answer)
 			continue
 		}
 		question := p.Prompt
@@ -66,22 +71,26 @@ func (v *playRun) ask(question string, p playbook.VarsPrompt) (any, error) {
 	}
 }
 
-// answered makes the variable of an answer: its hash where encrypt asks for
-// one, and a template unless the playbook calls the answer unsafe.
+// answered makes the variable of an answer, which is text: its hash where
+// encrypt asks for one, and a template unless the playbook calls it unsafe. A
+// default is the playbook's own, so it may be a template in any case.
 func (v *playRun) answered(ctx context.Context, answer any, p playbook.VarsPrompt) (any, error) {
-	text, isText := answer.(string)
-	switch {
-	case p.Encrypt != "":
+	if p.Encrypt != "" {
 		size := p.SaltSize
 		if size == 0 && p.Salt == "" {
 			size = 8
 		}
-		s := v.run.bareScope().With(map[string]any{"answer": jinja.Str(answer), "scheme": p.Encrypt, "its_salt": p.Salt, "its_size": int64(size)})
-		return s.Eval(ctx, "answer | password_hash(scheme, its_salt, salt_size=its_size)", p.Place)
-	case isText && !p.Unsafe && document.IsTemplate(text):
+		s := v.run.bareScope().With(map[string]any{"answer": answer, "scheme": p.Encrypt, "its_salt": p.Salt, "its_size": int64(size)})
+		return s.Eval(ctx, "answer | string | password_hash(scheme, its_salt, salt_size=its_size)", p.Place)
+	}
+	if jinja.IsTemplated(answer) {
+		return answer, nil
+	}
+	text := jinja.Str(answer)
+	if !p.Unsafe && document.IsTemplate(text) {
 		return &jinja.Text{Source: text, Place: p.Place}, nil
 	}
-	return answer, nil
+	return text, nil
 }
 
 func playDir(p *playbook.Play) string { return document.Dir(p.File) }
