@@ -130,6 +130,9 @@ func (m *alternatives) Check(ctx context.Context, n node.Reader) (module.Plan, e
 	if res.RC == 0 {
 		g = parseAlternatives(string(res.Stdout))
 	}
+	if link, ok := n.Assumed("alternative-link", m.Name); ok && g.link == "" {
+		g.link = link
+	}
 	have, known := g.choices[m.Path]
 	if m.State == "absent" {
 		if known {
@@ -204,6 +207,9 @@ func (m *alternatives) add(p *module.Plan, msg, state string, args ...string) {
 		What: strings.ToLower(msg[:1]) + strings.TrimSuffix(msg[1:], "."), After: "update-alternatives " + strings.Join(args, " ") + "\n",
 		Apply: func(ctx context.Context, w node.Writer) error {
 			w.Assume("alternative", m.Name+" "+m.Path, state)
+			if args[0] == "--install" {
+				w.Assume("alternative-link", m.Name, args[1])
+			}
 			return mustRun(ctx, w, node.Command{Argv: append([]string{"update-alternatives"}, args...), Env: map[string]string{"LC_ALL": "C"}})
 		},
 	})
