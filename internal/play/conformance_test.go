@@ -45,6 +45,7 @@ type conformance struct {
 	archive *txtar.Archive
 	args    []string
 	hosts   string
+	root    bool   // it becomes other users
 	onlySum bool   // compare the recap alone: the order of tasks is free
 	differs string // why mageprov does otherwise; section "ours" says what
 }
@@ -65,6 +66,8 @@ func readCase(t *testing.T, path string) conformance {
 			c.hosts = val
 		case key == "recap only":
 			c.onlySum = true
+		case key == "needs root":
+			c.root = true
 		case key == "differs":
 			c.differs = val
 		}
@@ -130,6 +133,9 @@ func TestConformance(t *testing.T) {
 		t.Run(strings.TrimSuffix(filepath.Base(p), ".txtar"), func(t *testing.T) {
 			t.Parallel()
 			c := readCase(t, p)
+			if c.root && os.Geteuid() != 0 {
+				t.Skip("needs root to become other users")
+			}
 			want, known := c.section("want")
 			if mode := os.Getenv("MAGEPROV_ORACLE"); mode == "record" || mode == "new" && !known {
 				want = c.run(t, []string{"ANSIBLE_JINJA2_NATIVE=1", "ANSIBLE_SHOW_CUSTOM_STATS=1", "ANSIBLE_NOCOLOR=1", "ANSIBLE_NOCOWS=1", "ANSIBLE_PIPELINING=1",
