@@ -22,7 +22,8 @@ type exclusion struct {
 	used     bool
 }
 
-// exclusions is excluded.yml: regular expressions over whole names; of a text
+// exclusions is excluded.yml: regular expressions over whole names; a
+// directory stands for all below it; of a text
 // what the first group matched is kept.
 type exclusions struct {
 	Keys  []*exclusion // keys of results, at any depth
@@ -52,6 +53,9 @@ func mustExcluded() *exclusions {
 			x.re = regexp.MustCompile("^(?:" + x.Match + ")$")
 			x.path = regexp.MustCompile("^(?:" + x.Path + ")$")
 		}
+	}
+	for _, x := range e.Paths {
+		x.re = regexp.MustCompile("^(?:" + x.Match + ")(?:/.*)?$")
 	}
 	for _, x := range e.Texts {
 		x.re = regexp.MustCompile("(?m)" + x.Match)
