@@ -134,7 +134,8 @@ func (f *lintFlags) valid() error {
 
 // read loads everything; broken is what apply would refuse.
 func (f *lintFlags) read(ctx context.Context, s streams, paths []string) (in linter.Input, broken *multierror.Error, err error) {
-	if _, err = loadSettings(f.run.set, func(text string) { fmt.Fprintf(s.err, "[WARNING]: %s\n", text) }); err != nil {
+	settings, err := loadSettings(f.run.set, func(text string) { fmt.Fprintf(s.err, "[WARNING]: %s\n", text) })
+	if err != nil {
 		return in, nil, err
 	}
 	keys, err := f.run.vault.keys(ctx, s, true)
@@ -146,7 +147,7 @@ func (f *lintFlags) read(ctx context.Context, s streams, paths []string) (in lin
 	if in.Extra, err = extraVars(files, f.run.extra); err != nil {
 		return in, nil, err
 	}
-	in.Loader = playbook.NewLoader(playbook.Options{Files: files, RolesPath: roleDirs(f.run.rolesPath), Library: f.run.libraries(), Modules: module.Lookup,
+	in.Loader = playbook.NewLoader(playbook.Options{Files: files, RolesPath: roleDirs(f.run.rolesPath), CollectionsPath: collectionDirs(settings), Library: f.run.libraries(), Modules: module.Lookup,
 		ExtraVars: in.Extra, Parse: in.Templates.Parse, Vault: keys})
 	sources := [][]string{f.run.inventory}
 	if len(f.run.inventory) == 0 {

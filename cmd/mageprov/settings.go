@@ -116,6 +116,16 @@ func (f *runFlags) libraries() []string {
 	return dirs
 }
 
+// collectionDirs are where Ansible looks for collections, beyond the playbook's
+// own collections/.
+func collectionDirs(s *config.Settings) []string {
+	dirs := append(s.Paths("collections_path"), "collections")
+	if home, err := os.UserHomeDir(); err == nil {
+		dirs = append(dirs, filepath.ToSlash(home)+"/.ansible/collections")
+	}
+	return append(dirs, "/usr/share/ansible/collections")
+}
+
 // passwordFile reads a password, or what a program in its place prints.
 func passwordFile(p string) (string, error) {
 	st, err := os.Stat(p)

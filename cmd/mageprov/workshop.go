@@ -74,7 +74,7 @@ func newWorkshop(ctx context.Context, s streams, f *runFlags, looks bool) (*work
 	for _, warning := range w.inventory.Warnings {
 		w.warn(warning)
 	}
-	w.loader = playbook.NewLoader(playbook.Options{Files: w.files, RolesPath: roleDirs(f.rolesPath), Library: f.libraries(), Modules: module.Lookup, ExtraVars: w.extra, Parse: w.templates.Parse, Vault: keys})
+	w.loader = playbook.NewLoader(playbook.Options{Files: w.files, RolesPath: roleDirs(f.rolesPath), CollectionsPath: collectionDirs(w.settings), Library: f.libraries(), Modules: module.Lookup, ExtraVars: w.extra, Parse: w.templates.Parse, Vault: keys})
 	return w, nil
 }
 

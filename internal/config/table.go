@@ -72,6 +72,7 @@ func fatal(f func(string) (string, bool)) func(string) (string, bool) {
 var table = []setting{
 	{name: "inventory", keys: []string{"defaults.inventory"}, env: []string{"ANSIBLE_INVENTORY"}, kind: paths, used: true},
 	{name: "roles_path", keys: []string{"defaults.roles_path"}, env: []string{"ANSIBLE_ROLES_PATH"}, kind: paths, used: true, def: "roles"},
+	{name: "collections_path", keys: []string{"defaults.collections_path", "defaults.collections_paths"}, env: []string{"ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_COLLECTIONS_PATHS"}, kind: paths, used: true, def: "collections"},
 	{name: "library", keys: []string{"defaults.library"}, env: []string{"ANSIBLE_LIBRARY"}, kind: paths, used: true, def: "library"},
 	{name: "forks", keys: []string{"defaults.forks"}, env: []string{"ANSIBLE_FORKS"}, kind: integer, used: true, def: "50"},
 	{name: "remote_user", keys: []string{"defaults.remote_user"}, env: []string{"ANSIBLE_REMOTE_USER"}, used: true},
@@ -174,7 +175,7 @@ func callbacks(v string) (string, bool) {
 var quiet = strings.Fields(`
 	defaults.action_warnings defaults.cow_whitelist defaults.cowsay_enabled_stencils defaults.cowpath defaults.cow_selection defaults.home
 	defaults.become_plugins defaults.fact_caching defaults.fact_caching_connection defaults.fact_caching_prefix defaults.fact_caching_timeout
-	defaults.collections_on_ansible_version_mismatch defaults.collections_paths defaults.collections_path defaults.collections_scan_sys_path
+	defaults.collections_on_ansible_version_mismatch defaults.collections_scan_sys_path
 	defaults.action_plugins defaults.allow_unsafe_lookups defaults.cache_plugins defaults.callback_plugins defaults.cliconf_plugins
 	defaults.connection_plugins defaults.debug defaults.executable defaults.fact_path defaults.filter_plugins defaults.gather_subset
 	defaults.gather_timeout defaults.httpapi_plugins defaults.internal_poll_interval defaults.inventory_plugins defaults.keep_remote_files

@@ -1,6 +1,9 @@
 package play
 
 import (
+	"slices"
+	"strings"
+
 	"mageprov/internal/inventory"
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
@@ -91,6 +94,13 @@ func init() {
 	playRoles := func(x taskView) (any, bool) { return jinja.FromGo(x.b.listed), true }
 	active := func(x taskView) (any, bool) { return jinja.FromGo(names(x.b.active())), true }
 	roleOf := func(x taskView) (any, bool) { return roleName(x.in), x.in.role != nil }
+	shortRole := func(x taskView) (any, bool) {
+		name := roleName(x.in)
+		if x.in.role != nil && x.in.role.Collection != "" {
+			name = strings.TrimPrefix(name, x.in.role.Collection+".")
+		}
+		return name, x.in.role != nil
+	}
 	taskMagic = map[string]func(taskView) (any, bool){
 		"ansible_play_hosts_all": func(x taskView) (any, bool) { return jinja.FromGo(names(x.b.view.listed)), true },
 		"ansible_play_hosts":     func(x taskView) (any, bool) { return jinja.FromGo(names(x.b.alive(x.b.view.listed))), true },
@@ -104,16 +114,28 @@ func init() {
 		"role_names":                   playRoles,
 		"ansible_dependent_role_names": func(x taskView) (any, bool) { return jinja.FromGo(x.b.dependent), true },
 		"ansible_role_names": func(x taskView) (any, bool) {
-			return jinja.FromGo(append(append([]string{}, x.b.listed...), x.b.dependent...)), true
+			all := slices.Clone(x.b.listed)
+			for _, name := range x.b.dependent {
+				if !slices.Contains(all, name) {
+					all = append(all, name)
+				}
+			}
+			return jinja.FromGo(all), true
 		},
 
-		"role_name":         roleOf,
+		"role_name":         shortRole,
 		"ansible_role_name": roleOf,
 		"role_path": func(x taskView) (any, bool) {
 			if x.in.role == nil {
 				return nil, false
 			}
 			return absolute(x.in.role.Path), true
+		},
+		"ansible_collection_name": func(x taskView) (any, bool) {
+			if x.in.role == nil || x.in.role.Collection == "" {
+				return nil, false
+			}
+			return x.in.role.Collection, true
 		},
 		"ansible_parent_role_names": func(x taskView) (any, bool) { return jinja.FromGo(x.in.parents), len(x.in.parents) > 0 },
 	}

@@ -305,13 +305,16 @@ func (s site) includeRole(d *draft) {
 	if !ok || !literal {
 		return
 	}
-	dir, tried := s.findRole(name)
-	if dir == "" {
+	found, tried := s.findRole(name)
+	if found.dir == "" {
 		s.note(Finding{Place: n.Place, Rule: "missing-include", Level: Warning, Msg: "the role " + name + " does not exist",
 			Hint: "looked in " + strings.Join(tried, ", ")})
 		return
 	}
-	s.lookInto(tasksKey{path: dir + "\x00" + from.Tasks}, func(s site) { s.loadRole(name, from, n.Place) })
+	if found.collection != "" && (s.role == nil || s.role.Collection == "") {
+		inc.Role = found.name // at run time the keyword collections is not at hand
+	}
+	s.lookInto(tasksKey{path: found.dir + "\x00" + from.Tasks}, func(s site) { s.loadRole(name, from, n.Place) })
 }
 
 // roleArgs are the arguments of import_role and include_role.

@@ -20,6 +20,9 @@ import (
 type Options struct {
 	Files     document.Files
 	RolesPath []string // directories of roles, searched after the playbook's own
+	// CollectionsPath are directories that hold ansible_collections, searched
+	// after collections/ beside the playbook.
+	CollectionsPath []string
 	Library   []string // directories of a site's own modules, searched after the playbook's own
 	// Modules finds a module by any of its names: module.Lookup.
 	Modules func(name string) (*module.Spec, bool)
@@ -88,6 +91,8 @@ type site struct {
 	handlers bool
 	vars     *jinja.Dict // the play's literal vars, for names of static imports
 	chain    []string    // files and roles that are being imported, outermost first
+	// collections are those of the play, where short names of roles are looked for.
+	collections []string
 	// lenient: a dynamic include is looked into ahead of time. It may never run
 	// (another distribution's file), so a module that is not known is a finding.
 	lenient bool

@@ -78,7 +78,7 @@ func (s site) importPlaybook(n *document.Node, at document.Pair) []*Play {
 	if !ok {
 		return nil
 	}
-	path := document.Join(s.dir, name)
+	path := s.playbookFile(name)
 	if contains(s.chain, s.l.shown(path)) {
 		s.circle(at.Val.Place, "playbooks import each other", path)
 		return nil
@@ -90,6 +90,24 @@ func (s site) importPlaybook(n *document.Node, at document.Pair) []*Play {
 		p.Vars = addVars(p.Vars, b.Vars)
 	}
 	return plays
+}
+
+// playbookFile is the file of a playbook: beside the one that names it, or, by
+// a full name "ns.collection.playbook", in a collection.
+func (s site) playbookFile(name string) string {
+	beside := document.Join(s.dir, name)
+	at := strings.LastIndexByte(name, '.')
+	if strings.Count(name, ".") < 2 || strings.Contains(name, "/") || s.l.isFile(beside) {
+		return beside
+	}
+	for _, dir := range s.collectionDirs(name[:at]) {
+		for _, ext := range []string{".yml", ".yaml"} {
+			if p := document.Join(dir, "playbooks", name[at+1:]+ext); s.l.isFile(p) {
+				return p
+			}
+		}
+	}
+	return beside
 }
 
 func (s site) play(n *document.Node) *Play {
@@ -110,6 +128,7 @@ func (s site) play(n *document.Node) *Play {
 		s.fail(n.Place, "the play has no hosts").WithHint("add hosts: with a host, a group or all")
 	}
 	s.vars = p.Vars
+	s.collections = p.Collections
 	for _, pair := range later {
 		switch pair.Key {
 		case "tasks":

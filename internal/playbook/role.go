@@ -42,11 +42,11 @@ func (l *Loader) RolePath(name, base string, parent *Role) (string, error) {
 	defer l.mu.Unlock()
 	s := l.site(base)
 	s.role = parent
-	dir, tried := s.findRole(name)
-	if dir == "" {
+	found, tried := s.findRole(name)
+	if found.dir == "" {
 		return "", s.noRole(fault.Place{}, name, tried)
 	}
-	return dir, nil
+	return found.dir, nil
 }
 
 // roleDirs are the directories that hold roles, in the order of the search:
@@ -61,9 +61,22 @@ func (s site) roleDirs() []string {
 	return append(dirs, document.Join(s.playDir, "..", "roles"), document.Builtin+"roles")
 }
 
+// foundRole is where a role is. One of a collection has its full name.
+type foundRole struct{ dir, name, collection string }
+
 // findRole gives the directory of a role, "" and the places tried if there is none.
-// A name with a collection before it is found by its last part too.
-func (s site) findRole(name string) (dir string, tried []string) {
+// A full name is looked for in the collections first, and in the directories of
+// roles by its last part too; a short one first in the collection of the role
+// that names it and in those of the keyword collections.
+func (s site) findRole(name string) (found foundRole, tried []string) {
+	for _, full := range s.fullNames(name) {
+		at := strings.LastIndexByte(full, '.')
+		for _, dir := range s.collectionDirs(full[:at]) {
+			if p := document.Join(dir, "roles", full[at+1:]); s.l.isDir(p) {
+				return foundRole{s.l.shown(p), full, full[:at]}, nil
+			}
+		}
+	}
 	names := []string{name}
 	if i := strings.LastIndexByte(name, '.'); i >= 0 && strings.Count(name, ".") == 2 {
 		names = append(names, name[i+1:])
@@ -72,14 +85,46 @@ func (s site) findRole(name string) (dir string, tried []string) {
 		for _, n := range names {
 			p := document.Join(base, n)
 			if s.l.isDir(p) && s.looksLikeRole(p) {
-				return s.l.shown(p), nil
+				return foundRole{dir: s.l.shown(p), name: roleName(name)}, nil
 			}
 		}
 		if !contains(tried, base) {
 			tried = append(tried, base)
 		}
 	}
-	return "", tried
+	return foundRole{}, tried
+}
+
+// fullNames are the names by which a role may stand in a collection.
+func (s site) fullNames(name string) (full []string) {
+	if strings.Contains(name, "/") {
+		return nil
+	}
+	if strings.Count(name, ".") == 2 {
+		return []string{name}
+	}
+	if s.role != nil && s.role.Collection != "" {
+		full = append(full, s.role.Collection+"."+name)
+	}
+	for _, c := range s.collections {
+		full = append(full, c+"."+name)
+	}
+	return full
+}
+
+// collectionDirs are the places where the collection "ns.name" may be.
+func (s site) collectionDirs(collection string) (dirs []string) {
+	ns, name, ok := strings.Cut(collection, ".")
+	if !ok {
+		return nil
+	}
+	for _, base := range append([]string{document.Join(s.playDir, "collections")}, s.l.o.CollectionsPath...) {
+		if path.Base(base) != "ansible_collections" {
+			base = document.Join(base, "ansible_collections")
+		}
+		dirs = append(dirs, document.Join(base, ns, name))
+	}
+	return dirs
 }
 
 // looksLikeRole keeps a mere directory beside the playbook (files/, a site's
@@ -108,7 +153,8 @@ func (s site) noRole(at fault.Place, name string, tried []string) error {
 
 // loadRole reads a role with its dependencies, once.
 func (s site) loadRole(name string, from RoleFrom, at fault.Place) *Role {
-	dir, tried := s.findRole(name)
+	found, tried := s.findRole(name)
+	dir := found.dir
 	if dir == "" {
 		s.add(at, s.noRole(at, name, tried))
 		return nil
@@ -125,7 +171,7 @@ func (s site) loadRole(name string, from RoleFrom, at fault.Place) *Role {
 	before := len(s.errs)
 	notes := len(s.l.findings)
 	s.chain = append(append([]string(nil), s.chain...), step)
-	r := &Role{Name: roleName(name), Path: dir}
+	r := &Role{Name: found.name, Collection: found.collection, Path: dir}
 	s.l.bring(r)
 	s.role, s.handlers = r, false
 	s.roleMeta(r, from)

@@ -84,7 +84,8 @@ type RoleUse struct {
 
 // Role is a role's content, loaded once per directory and tasks_from.
 type Role struct {
-	Name            string
+	Name            string // that of a role of a collection is the full one, "ns.collection.role"
+	Collection      string // "ns.collection", or ""
 	Path            string // directory; "builtin:roles/x" for a role in the binary
 	Dependencies    []*RoleUse
 	AllowDuplicates bool
