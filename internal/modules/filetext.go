@@ -119,7 +119,11 @@ func (e textEdit) write(n node.Reader, real string, old *node.Info, have node.In
 		what = "edit " + e.path
 		if e.backup {
 			save = backupName(n, real)
-			ret["backup"], ret["backup_file"] = save, save
+			key := "backup_file"
+			if _, own := ret["backup"]; own {
+				key = "backup" // lineinfile's word for it
+			}
+			ret[key] = save
 		}
 	}
 	return module.Change{What: what, BeforeName: e.path + " (content)", AfterName: e.path + " (content)",

@@ -49,7 +49,7 @@ func (m *getent) Check(ctx context.Context, n node.Reader) (module.Plan, error) 
 	fact := "getent_" + m.Database
 	found := map[string]any{}
 	plan := module.Plan{Return: map[string]any{"ansible_facts": map[string]any{fact: found}}}
-	const notFound = "one or more supplied key could not be found in the database"
+	const notFound = "One or more supplied key could not be found in the database."
 	switch {
 	case res.RC == 0:
 		m.parse(cleanText(res.Stdout), found)

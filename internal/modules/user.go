@@ -212,7 +212,7 @@ func noGroup(n node.Reader, name string) error {
 	if near := fault.Nearest(name, known); near != "" {
 		hint = "did you mean " + near + "? Otherwise " + hint
 	}
-	return fault.New("group %s does not exist", name).WithHint("%s", hint)
+	return fault.New("Group %s does not exist", name).WithHint("%s", hint)
 }
 
 // after reports the account as it has become.
