@@ -21,7 +21,7 @@ var floors = map[string]int{
 	"config": 1,
 
 	"wire": 1, "node": 1, "node/nodetest": 2, "jinja": 1, "diff": 1, "pyre": 1,
-	"vault": 1,
+	"vault": 1, "secret": 1,
 
 	"document": 2, "module": 2, "argspec": 2,
 

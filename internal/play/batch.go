@@ -51,6 +51,7 @@ func (v *playRun) batch(ctx context.Context, hosts []*host, first bool) (*batch,
 		return nil, err
 	}
 	b.collectHandlers(ctx)
+	b.hidePasswords(ctx)
 	return b, nil
 }
 
@@ -185,7 +186,7 @@ func (b *batch) failAll(hosts []*host, err error) {
 func (b *batch) emit(e report.Event) {
 	e.Time = time.Now()
 	e.Check = b.run.o.Check
-	b.run.o.Reporter.Report(e)
+	b.run.o.Reporter.Report(e.Masked(&b.run.secrets))
 }
 
 // tolerable says whether the play may go on after these failures.

@@ -254,7 +254,8 @@ func (x *execution) reach(ctx context.Context, s *template.Scope) (connection.Ta
 	t.Kind = normalKind(get(keyword(x.in.base.Connection, kind), "ansible_connection"))
 	t.Host = get(h.name, "ansible_host", "ansible_ssh_host")
 	t.User = get(keyword(x.in.base.RemoteUser, l.User), "ansible_user", "ansible_ssh_user")
-	t.Password = get(l.Password, "ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
+	t.Password = get(l.Password, loginPasswords...)
+	x.b.run.hide(t.Password, t.User)
 	key := get(l.KeyFile, "ansible_ssh_private_key_file", "ansible_private_key_file")
 	if key != "" {
 		t.KeyFiles = []string{expandHome(key)}
@@ -350,9 +351,10 @@ func (x *execution) become(ctx context.Context, s *template.Scope) (connection.B
 		User:     get(x.in.base.BecomeUser, orElse(l.BecomeUser, "root"), "ansible_become_user"),
 		Flags:    get(x.in.base.BecomeFlags, l.BecomeFlags, "ansible_become_flags"),
 		Exe:      get(x.in.base.BecomeExe, l.BecomeExe, "ansible_become_exe"),
-		Password: get(nil, l.BecomePassword, "ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"),
+		Password: get(nil, l.BecomePassword, becomePasswords...),
 	}
 	bk.Method = strings.TrimPrefix(bk.Method, "ansible.builtin.")
+	x.b.run.hide(bk.Password, bk.User)
 	return bk, err
 }
 

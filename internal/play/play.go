@@ -17,6 +17,7 @@ import (
 	"mageprov/internal/jinja"
 	"mageprov/internal/playbook"
 	"mageprov/internal/report"
+	"mageprov/internal/secret"
 )
 
 // A Run is one call of mageprov apply, check or run: it keeps hosts and
@@ -35,6 +36,7 @@ type Run struct {
 	warned   map[string]bool
 	prompted *jinja.Dict // answers to vars_prompt of the play at hand
 	custom   customStats
+	secrets  secret.Keeper // passwords of connections
 }
 
 // New prepares a run; Close ends its connections.
@@ -228,7 +230,7 @@ func (r *Run) warn(format string, args ...any) {
 	r.warned[text] = true
 	r.mu.Unlock()
 	if !seen {
-		r.o.Reporter.Report(report.Event{Type: report.NoteEvent, Time: time.Now(), Level: "warning", Text: text})
+		r.o.Reporter.Report(report.Event{Type: report.NoteEvent, Time: time.Now(), Level: "warning", Text: text}.Masked(&r.secrets))
 	}
 }
 
