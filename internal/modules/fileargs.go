@@ -224,9 +224,15 @@ func realPath(n node.Reader, p string) string {
 	return p
 }
 
-// backupName is Ansible's: the process and the time make it unique.
+// backupName is Ansible's: process and time. A worker is one process for many
+// tasks, so it counts on where two fall into one second.
 func backupName(n node.Reader, p string) string {
-	return fmt.Sprintf("%s.%d.%s~", p, os.Getpid(), n.Now().Format("2006-01-02@15:04:05"))
+	for id := os.Getpid(); ; id++ {
+		name := fmt.Sprintf("%s.%d.%s~", p, id, n.Now().Format("2006-01-02@15:04:05"))
+		if _, err := n.Lstat(name); err != nil {
+			return name
+		}
+	}
 }
 
 // backup copies a file beside itself, with its mode, owner and time.
