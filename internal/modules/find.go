@@ -221,9 +221,6 @@ func (s *finder) walk(ctx context.Context, dir string, depth int) error {
 	for _, i := range infos {
 		name := path.Base(i.Path)
 		s.examined++
-		if !s.Hidden && strings.HasPrefix(name, ".") {
-			continue
-		}
 		isDir := i.IsDir()
 		if i.IsLink() && s.Follow {
 			if t, err := s.n.Stat(i.Path); err == nil {
@@ -234,8 +231,11 @@ func (s *finder) walk(ctx context.Context, dir string, depth int) error {
 				}
 			}
 		}
-		if err := s.examine(i, name); err != nil {
-			return err
+		// A hidden directory is left out; what lies in it has names of its own.
+		if s.Hidden || !strings.HasPrefix(name, ".") {
+			if err := s.examine(i, name); err != nil {
+				return err
+			}
 		}
 		if isDir && s.Recurse && (s.Depth == nil || depth < *s.Depth) && depth < 200 {
 			if err := s.walk(ctx, i.Path, depth+1); errors.Is(err, errLimit) || ctx.Err() != nil {

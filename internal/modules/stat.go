@@ -114,7 +114,7 @@ func addAttributes(n node.Reader, p string, i node.Info, st map[string]any) {
 func statValues(i node.Info) map[string]any {
 	bit := func(b uint32) bool { return i.Mode&b != 0 }
 	return map[string]any{
-		"mode": modeString(i.Mode), "size": i.Size, "uid": int64(i.UID), "gid": int64(i.GID),
+		"mode": fmt.Sprintf("%04o", i.Mode), "size": i.Size, "uid": int64(i.UID), "gid": int64(i.GID),
 		"pw_name": i.Owner, "gr_name": i.Group, "inode": int64(i.Inode), "dev": int64(i.Dev), "nlink": int64(i.NLink),
 		"atime": seconds(i.ATime), "mtime": seconds(i.MTime), "ctime": seconds(i.CTime),
 		"isdir": i.IsDir(), "isreg": i.IsRegular(), "islnk": i.IsLink(),
