@@ -19,7 +19,6 @@ type exclusion struct {
 	Why  string
 
 	re, path *regexp.Regexp
-	used     bool
 }
 
 // exclusions is excluded.yml: regular expressions over whole names; a

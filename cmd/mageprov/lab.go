@@ -144,5 +144,7 @@ func labSupervise() *cobra.Command {
 
 func labConnect(s streams) *cobra.Command {
 	return &cobra.Command{Use: "connect ADDRESS", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return (&lab.Lab{}).Connect(c.Context(), args[0], s.in, s.out) }}
+		RunE: func(c *cobra.Command, args []string) error {
+			return (&lab.Lab{}).Connect(c.Context(), args[0], s.in, s.out)
+		}}
 }

@@ -80,11 +80,30 @@ func newRoot(s streams) *cobra.Command {
 		newVersion(s),
 	)
 	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
 	for _, c := range root.Commands() {
-		if c.Name() == "completion" { // cobra's own answers a shell it does not know with help and 0
+		switch c.Name() { // cobra's own answer names they do not know with help and 0
+		case "completion":
 			c.Args = noSuchCommand
 			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+		case "help":
+			c.Short = "Show the flags of a command"
+			c.Long = "Shows what a command does, its flags and examples. The page of a module: mageprov doc MODULE."
+			c.Run, c.RunE = nil, helpFor
 		}
 	}
 	return root
+}
+
+// helpFor is the command help: args name a command and its own commands.
+func helpFor(c *cobra.Command, args []string) error {
+	sub, rest, err := c.Root().Find(args)
+	if err != nil {
+		return err
+	}
+	if err := noSuchCommand(sub, rest); err != nil {
+		return err
+	}
+	sub.InitDefaultHelpFlag()
+	return sub.Help()
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // load writes ansible.cfg into a directory of its own and reads it.
-func load(t *testing.T, cfg string, env map[string]string) (*Settings, error, string) {
+func load(t *testing.T, cfg string, env map[string]string) (*Settings, string, error) {
 	t.Helper()
 	dir := t.TempDir()
 	if cfg != "" {
@@ -18,7 +18,7 @@ func load(t *testing.T, cfg string, env map[string]string) (*Settings, error, st
 		}
 	}
 	s, err := Load(options(dir, env))
-	return s, err, dir
+	return s, dir, err
 }
 
 func options(dir string, env map[string]string) Options {
@@ -35,7 +35,7 @@ func options(dir string, env map[string]string) Options {
 }
 
 func TestValues(t *testing.T) {
-	s, err, dir := load(t, `# a comment
+	s, dir, err := load(t, `# a comment
 [defaults]
 forks = 20   ; of them
 Inventory: hosts/a, hosts/b
@@ -161,7 +161,7 @@ func TestJudged(t *testing.T) {
 		{cfg: "[defaults\nforks = 1", err: "the section is not closed"},
 		{cfg: "[defaults]\nforks = 1\nforks = 2", err: "forks is set twice, first at"},
 	} {
-		s, err, _ := load(t, c.cfg, nil)
+		s, _, err := load(t, c.cfg, nil)
 		switch {
 		case c.err == "" && err != nil, c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err)):
 			t.Errorf("%q\n error %v, want %q", c.cfg, err, c.err)
@@ -173,11 +173,11 @@ func TestJudged(t *testing.T) {
 }
 
 func TestEnvironmentNames(t *testing.T) {
-	s, err, _ := load(t, "", map[string]string{"ANSIBLE_ROLE_PATH": "x", "ANSIBLE_HOME": "y", "ANSIBLE_OWN_THING_OF_A_SITE": "z"})
+	s, _, err := load(t, "", map[string]string{"ANSIBLE_ROLE_PATH": "x", "ANSIBLE_HOME": "y", "ANSIBLE_OWN_THING_OF_A_SITE": "z"})
 	if err != nil || len(s.Warnings) != 1 || !strings.Contains(s.Warnings[0], "did you mean ANSIBLE_ROLES_PATH?") {
 		t.Errorf("%v, %q", err, s.Warnings)
 	}
-	if _, err, _ = load(t, "", map[string]string{"ANSIBLE_HASH_BEHAVIOUR": "merge"}); err == nil || !strings.Contains(err.Error(), "ANSIBLE_HASH_BEHAVIOUR") {
+	if _, _, err = load(t, "", map[string]string{"ANSIBLE_HASH_BEHAVIOUR": "merge"}); err == nil || !strings.Contains(err.Error(), "ANSIBLE_HASH_BEHAVIOUR") {
 		t.Errorf("merge: %v", err)
 	}
 }

@@ -322,7 +322,7 @@ func (a all) Get(ctx context.Context, key any) (any, bool, error) {
 // Keys lists the names.
 func (a all) Keys(context.Context) ([]any, error) {
 	var out []any
-	for _, n := range (source{a.v}).Names() {
+	for _, n := range source(a).Names() {
 		out = append(out, n)
 	}
 	return out, nil

@@ -177,7 +177,7 @@ func (l *Lab) sign(ctx context.Context, repo string) error {
 
 // serveRepository starts the web server of the repository in a namespace of its own.
 func (l *Lab) serveRepository(ctx context.Context) error {
-	if l.alive(l.path("repo"+l.Name+".pid")) {
+	if l.alive(l.path("repo" + l.Name + ".pid")) {
 		return nil
 	}
 	if err := l.addNode(ctx, "repo", repoIP); err != nil {
@@ -186,7 +186,7 @@ func (l *Lab) serveRepository(ctx context.Context) error {
 	return l.daemon(l.path("repo"+l.Name+".pid"), l.path("repo"+l.Name+".log"), append([]string{"ip", "netns", "exec", l.prefix() + "repo"}, l.self("serve")...)...)
 }
 
-func (l *Lab) stopRepository() { l.kill(l.path("repo"+l.Name+".pid")) }
+func (l *Lab) stopRepository() { l.kill(l.path("repo" + l.Name + ".pid")) }
 
 // Serve is the web server itself; it runs until the process ends.
 func (l *Lab) Serve(ctx context.Context) error {

@@ -57,13 +57,13 @@ type Login struct {
 	// SSHArgs, SSHCommonArgs and SSHExtraArgs stand where a host has no variable
 	// ansible_ssh_args and so on.
 	SSHArgs, SSHCommonArgs, SSHExtraArgs string
-	Kind                    string // ssh, local; "" is ssh
-	Timeout                 time.Duration
-	HostKey                 connection.HostKeyPolicy
-	KnownHosts              []string
-	SSHConfig               string
-	AskHostKey              func(question string) (bool, error)
-	Passphrase              func(keyFile string) (string, error)
+	Kind                                 string // ssh, local; "" is ssh
+	Timeout                              time.Duration
+	HostKey                              connection.HostKeyPolicy
+	KnownHosts                           []string
+	SSHConfig                            string
+	AskHostKey                           func(question string) (bool, error)
+	Passphrase                           func(keyFile string) (string, error)
 
 	Become         bool
 	BecomeUser     string

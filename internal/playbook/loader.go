@@ -23,7 +23,7 @@ type Options struct {
 	// CollectionsPath are directories that hold ansible_collections, searched
 	// after collections/ beside the playbook.
 	CollectionsPath []string
-	Library   []string // directories of a site's own modules, searched after the playbook's own
+	Library         []string // directories of a site's own modules, searched after the playbook's own
 	// Modules finds a module by any of its names: module.Lookup.
 	Modules func(name string) (*module.Spec, bool)
 	// ExtraVars may stand in the names of static imports, as the play's literal vars may.
