@@ -19,8 +19,9 @@ build: worker
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION) -X mageprov/internal/remote.built=make" -o bin/mageprov ./cmd/mageprov
 
 # A worker travels to every node, so it is built for size: without HTTP/2, which
-# nothing here speaks, and without inlining, which costs a fifth more bytes.
-WORKER := -trimpath -tags nethttpomithttp2 -gcflags=all=-l -ldflags "-s -w -buildid="
+# nothing here speaks, without inlining, which costs a fifth more bytes, and without
+# what modules do on the controller.
+WORKER := -trimpath -tags worker,nethttpomithttp2 -gcflags=all=-l -ldflags "-s -w -buildid="
 
 # The name carries the SHA-256 of the program: it is the build id, and the name
 # under which nodes keep it.

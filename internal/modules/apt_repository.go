@@ -5,12 +5,12 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"regexp"
 	"strings"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
 	"mageprov/internal/node"
+	"mageprov/internal/pyre"
 )
 
 func init() {
@@ -59,7 +59,7 @@ type sourceLine struct {
 	enabled         bool
 }
 
-var sourcePattern = regexp.MustCompile(`^(deb|deb-src)\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)((?:\s+\S+)*)$`)
+var sourcePattern = pyre.MustCompile(`^(deb|deb-src)\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)((?:\s+\S+)*)\Z`)
 
 // parseSourceLine reads "deb ..." and, switched off, "# deb ...".
 func parseSourceLine(line string) (sourceLine, bool) {
@@ -71,7 +71,7 @@ func parseSourceLine(line string) (sourceLine, bool) {
 	}
 	text, comment, _ := strings.Cut(text, "#")
 	l.comment = strings.TrimSpace(comment)
-	f := sourcePattern.FindStringSubmatch(strings.TrimSpace(text))
+	f := sourcePattern.Groups(strings.TrimSpace(text))
 	if f == nil {
 		return l, false
 	}
@@ -84,8 +84,8 @@ func parseSourceLine(line string) (sourceLine, bool) {
 }
 
 var (
-	sourceHead    = regexp.MustCompile(`^(?:deb|deb-src)\s+(?:\[[^\]]*\]\s*)?(?:[a-z+]+://)?(?:[^@/\s]*@)?(\S+)`)
-	notFileLetter = regexp.MustCompile(`[^a-zA-Z0-9]+`)
+	sourceHead    = pyre.MustCompile(`^(?:deb|deb-src)\s+(?:\[[^\]]*\]\s*)?(?:[a-z+]+://)?(?:[^@/\s]*@)?(\S+)`)
+	notFileLetter = pyre.MustCompile(`[^a-zA-Z0-9]+`)
 )
 
 // file is where a new line goes: named after the repository's address, without
@@ -93,7 +93,7 @@ var (
 func (m *aptRepository) file() string {
 	name := m.Filename
 	if name == "" {
-		name = strings.Trim(notFileLetter.ReplaceAllString(sourceHead.FindStringSubmatch(m.Repo)[1], "_"), "_")
+		name = strings.Trim(notFileLetter.Replace(sourceHead.Groups(m.Repo)[1], "_"), "_")
 	}
 	if path.IsAbs(name) {
 		return name

@@ -3,12 +3,12 @@ package modules
 import (
 	"context"
 	"path"
-	"regexp"
 	"strings"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
 	"mageprov/internal/node"
+	"mageprov/internal/pyre"
 )
 
 // operation gives apt-get's operation and packages, and the names that will be
@@ -103,17 +103,17 @@ func (t *aptTask) simulate(ctx context.Context, n node.Reader, build operation) 
 }
 
 var (
-	noCandidate = regexp.MustCompile(`(?m)^E: Package '([^']+)' has no installation candidate`)
-	notLocated  = regexp.MustCompile(`(?m)^E: (?:Unable to locate package|Unable to find a source package for) (\S+)`)
-	noRelease   = regexp.MustCompile(`(?m)^E: Release '([^']+)' for '([^']+)' was not found`)
-	noVersion   = regexp.MustCompile(`(?m)^E: Version '([^']+)' for '([^']+)' was not found`)
+	noCandidate = pyre.MustCompile(`(?m)^E: Package '([^']+)' has no installation candidate`)
+	notLocated  = pyre.MustCompile(`(?m)^E: (?:Unable to locate package|Unable to find a source package for) (\S+)`)
+	noRelease   = pyre.MustCompile(`(?m)^E: Release '([^']+)' for '([^']+)' was not found`)
+	noVersion   = pyre.MustCompile(`(?m)^E: Version '([^']+)' for '([^']+)' was not found`)
 )
 
 // dropProvided takes purely virtual names that an installed package provides
 // off the list, and says whether there were any.
 func (t *aptTask) dropProvided(stderr string) bool {
 	dropped := false
-	for _, m := range noCandidate.FindAllStringSubmatch(stderr, -1) {
+	for _, m := range noCandidate.AllGroups(stderr) {
 		if len(t.db.Providers(m[1])) > 0 {
 			if t.provided == nil {
 				t.provided = map[string]bool{}
@@ -140,13 +140,13 @@ func (t *aptTask) explain(ctx context.Context, n node.Reader, op []string, res n
 	}
 	switch {
 	case notLocated.MatchString(stderr):
-		name := notLocated.FindStringSubmatch(stderr)[1]
+		name := notLocated.Groups(stderr)[1]
 		fail.Msg = "no package matching '" + name + "' is available"
 		if fail.Hint == "" {
 			fail.Hint = t.nearestPackage(ctx, n, name)
 		}
 	case noVersion.MatchString(stderr):
-		m := noVersion.FindStringSubmatch(stderr)
+		m := noVersion.Groups(stderr)
 		fail.Msg = "no available installation candidate for " + m[2] + "=" + m[1]
 		if vs := t.versions(ctx, n, m[2]); len(vs) > 0 && fail.Hint == "" {
 			fail.Hint = "available: " + strings.Join(vs, ", ")
@@ -164,7 +164,7 @@ func (t *aptTask) explain(ctx context.Context, n node.Reader, op []string, res n
 			}
 			fail.Hint = strings.TrimPrefix(fail.Hint+": "+words, ": ")
 		}
-		if m := noCandidate.FindStringSubmatch(stderr); m != nil && strings.Contains(string(res.Stdout), "virtual package") {
+		if m := noCandidate.Groups(stderr); m != nil && strings.Contains(string(res.Stdout), "virtual package") {
 			fail.Hint = m[1] + " is a virtual package: name one of those that provide it"
 		}
 	}
@@ -216,10 +216,10 @@ func (t *aptTask) versions(ctx context.Context, n node.Reader, name string) []st
 // aptSpec is a wanted package: name, name=1.2*, name>=1.2, name/release.
 type aptSpec struct{ name, op, version string }
 
-var aptSpecPattern = regexp.MustCompile(`^([^<>=/]+)(>=|=|/)(.+)$`)
+var aptSpecPattern = pyre.MustCompile(`^([^<>=/]+)(>=|=|/)(.+)\Z`)
 
 func parseAptSpec(s string) aptSpec {
-	if m := aptSpecPattern.FindStringSubmatch(s); m != nil {
+	if m := aptSpecPattern.Groups(s); m != nil {
 		return aptSpec{strings.TrimSpace(m[1]), m[2], strings.TrimSpace(m[3])}
 	}
 	return aptSpec{name: s}

@@ -1,3 +1,5 @@
+//go:build !worker
+
 package modules
 
 import (
@@ -62,11 +64,4 @@ func runAssert(ctx context.Context, c module.Controller, args module.Args) (*mod
 	}
 	res.Return["msg"] = orElse(m.SuccessMsg, "All assertions passed")
 	return res, nil
-}
-
-func orElse(v, fallback any) any {
-	if v == nil {
-		return fallback
-	}
-	return v
 }

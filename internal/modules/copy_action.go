@@ -1,11 +1,11 @@
+//go:build !worker
+
 package modules
 
 import (
 	"context"
 	"crypto/sha1"
-	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -14,7 +14,6 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"unicode/utf16"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
@@ -52,17 +51,6 @@ func copyAction(ctx context.Context, c module.Controller, args module.Args) (*mo
 		return copyDirectory(ctx, c, args, m, src)
 	}
 	return copyOne(ctx, c, args, m, src, filepath.Base(m.Src))
-}
-
-// withData gives the arguments of the part on the node.
-func withData(args module.Args, data []byte, basename string) module.Args {
-	out := maps.Clone(args)
-	delete(out, "content")
-	out["_data"] = base64.StdEncoding.EncodeToString(data)
-	if basename != "" {
-		out["_basename"] = basename
-	}
-	return out
 }
 
 // isVault says whether a file of the controller is encrypted with ansible-vault.
@@ -245,52 +233,4 @@ func walkLocal(from, to string, follow bool, seen map[string]bool, visit func(fr
 		}
 	}
 	return nil
-}
-
-// contentText gives the text of content: data is written as JSON.
-func contentText(v any) (string, error) {
-	switch v := v.(type) {
-	case string:
-		return v, nil
-	case map[string]any, []any:
-		var b strings.Builder
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(v); err != nil {
-			return "", err
-		}
-		return spacedJSON(strings.TrimSuffix(b.String(), "\n")), nil
-	}
-	return module.Text(v), nil
-}
-
-// spacedJSON puts the blanks after commas and colons that Python writes, and
-// escapes what is not ASCII as it does.
-func spacedJSON(s string) string {
-	var b strings.Builder
-	quoted := false
-	escaped := false
-	for _, c := range s {
-		switch {
-		case c > 0xffff:
-			high, low := utf16.EncodeRune(c)
-			fmt.Fprintf(&b, "\\u%04x\\u%04x", high, low)
-			continue
-		case c > 0x7e:
-			fmt.Fprintf(&b, "\\u%04x", c)
-			continue
-		}
-		b.WriteRune(c)
-		switch {
-		case escaped:
-			escaped = false
-		case quoted && c == '\\':
-			escaped = true
-		case c == '"':
-			quoted = !quoted
-		case !quoted && (c == ',' || c == ':'):
-			b.WriteByte(' ')
-		}
-	}
-	return b.String()
 }

@@ -91,3 +91,16 @@ func (m *cronVar) edit(lines []string) []string {
 	}
 	return slices.Insert(out, at, want)
 }
+
+func isVarName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c == '_', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
+		case c >= '0' && c <= '9' && i > 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

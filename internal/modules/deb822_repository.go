@@ -10,13 +10,13 @@ import (
 	"net/http"
 	"path"
 	"reflect"
-	"regexp"
 	"sort"
 	"strings"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
 	"mageprov/internal/node"
+	"mageprov/internal/pyre"
 )
 
 func init() {
@@ -82,13 +82,13 @@ func (m *deb822Repository) Validate() error {
 }
 
 var (
-	slugBlank = regexp.MustCompile(`[_\s]+`)
-	slugOther = regexp.MustCompile(`[^a-z0-9-]+`)
+	slugBlank = pyre.MustCompile(`[_\s]+`)
+	slugOther = pyre.MustCompile(`[^a-z0-9-]+`)
 )
 
 // slug is the name as a file name.
 func (m *deb822Repository) slug() string {
-	return slugOther.ReplaceAllString(slugBlank.ReplaceAllString(strings.ToLower(m.Name), "-"), "")
+	return slugOther.Replace(slugBlank.Replace(strings.ToLower(m.Name), "-"), "")
 }
 
 // fieldName is the name that apt knows an argument by.

@@ -5,12 +5,12 @@ import (
 	"context"
 	"net"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"mageprov/internal/node"
+	"mageprov/internal/pyre"
 )
 
 func systemCollectors() []collector {
@@ -181,7 +181,7 @@ func pythonFacts(ctx context.Context, g *gathering) {
 }
 
 // releasedVersion is the upstream part of a Debian version that a final release has.
-var releasedVersion = regexp.MustCompile(`^\d+\.\d+\.\d+$`)
+var releasedVersion = pyre.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+\Z`)
 
 // packagedPython asks dpkg's status file for the version of the distribution's
 // Python, which takes a tenth of the time that starting it does; "" if exe is

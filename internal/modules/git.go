@@ -3,12 +3,12 @@ package modules
 import (
 	"context"
 	"path"
-	"regexp"
 	"strings"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
 	"mageprov/internal/node"
+	"mageprov/internal/pyre"
 )
 
 func init() {
@@ -47,7 +47,7 @@ type git struct {
 	Umask            module.Mode `arg:"umask"`
 }
 
-var hexName = regexp.MustCompile(`^[0-9a-f]{4,40}$|^[0-9a-f]{64}$`)
+var hexName = pyre.MustCompile(`^[0-9a-f]{4,40}\Z|^[0-9a-f]{64}\Z`)
 
 // Validate refuses what cannot go together, and words that git would take for flags.
 func (m *git) Validate() error {

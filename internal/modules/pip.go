@@ -3,13 +3,13 @@ package modules
 import (
 	"context"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
 	"mageprov/internal/node"
+	"mageprov/internal/pyre"
 )
 
 func init() {
@@ -168,9 +168,9 @@ func (m *pip) program(n node.Reader, made bool) ([]string, error) {
 	return nil, notSure(n, fault.New("Unable to find any of %s to use.  pip needs to be installed.", strings.Join(names, ", ")))
 }
 
-var dashes = regexp.MustCompile(`[-_.]+`)
+var dashes = pyre.MustCompile(`[-_.]+`)
 
-func pipName(s string) string { return strings.ToLower(dashes.ReplaceAllString(s, "-")) }
+func pipName(s string) string { return strings.ToLower(dashes.Replace(s, "-")) }
 
 // installed lists packages and their versions by their normal names.
 func (m *pip) installed(ctx context.Context, n node.Reader, program []string) (map[string]string, error) {
@@ -191,7 +191,7 @@ func (m *pip) installed(ctx context.Context, n node.Reader, program []string) (m
 	return have, nil
 }
 
-var requirement = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*((?:(?:[<>=!~]=?|===)[^,;]+,?)*)$`)
+var requirement = pyre.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*((?:(?:[<>=!~]=?|===)[^,;]+(?:,|\Z))*)\Z`)
 
 // command is what pip is asked to do, and whether it needs to.
 func (m *pip) command(n node.Reader, program []string, have map[string]string) (argv []string, needed bool) {
@@ -201,7 +201,7 @@ func (m *pip) command(n node.Reader, program []string, have map[string]string) (
 		argv = append(argv, m.extra()...)
 		for _, name := range m.Names {
 			bare := name
-			if g := requirement.FindStringSubmatch(name); g != nil {
+			if g := requirement.Groups(name); g != nil {
 				bare = g[1]
 			}
 			_, is := have[pipName(bare)]
@@ -234,7 +234,7 @@ func (m *pip) command(n node.Reader, program []string, have map[string]string) (
 	}
 	needed = m.State != "present" || m.Editable || list == nil
 	for _, r := range list {
-		g := requirement.FindStringSubmatch(strings.TrimSpace(r))
+		g := requirement.Groups(strings.TrimSpace(r))
 		if g == nil {
 			needed = true // a path or a URL: pip knows
 			continue

@@ -1,9 +1,10 @@
 package modules
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
+
+	"mageprov/internal/pyre"
 )
 
 // pipSatisfies compares a version with a list such as ">=1,<2", by the rules of
@@ -67,11 +68,11 @@ type pipVersion struct {
 	number  int
 }
 
-var pipVersionText = regexp.MustCompile(`^v?(\d+(?:\.\d+)*)(?:[-_.]?(a|alpha|b|beta|c|rc|pre|preview|post|rev|r|dev)[-_.]?(\d*))?$`)
+var pipVersionText = pyre.MustCompile(`^v?([0-9]+(?:\.[0-9]+)*)(?:[-_.]?(a|alpha|b|beta|c|rc|pre|preview|post|rev|r|dev)[-_.]?([0-9]*))?\Z`)
 
 func parsePipVersion(s string) (v pipVersion, ok bool) {
 	s, _, _ = strings.Cut(strings.ToLower(s), "+")
-	g := pipVersionText.FindStringSubmatch(s)
+	g := pipVersionText.Groups(s)
 	if g == nil {
 		return v, false
 	}

@@ -1,3 +1,5 @@
+//go:build !worker
+
 package modules
 
 import (
@@ -50,17 +52,4 @@ func runSetFact(ctx context.Context, c module.Controller, args module.Args) (*mo
 		return nil, err
 	}
 	return &module.Result{Return: map[string]any{"ansible_facts": vars}}, nil
-}
-
-func isVarName(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case c == '_', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z':
-		case c >= '0' && c <= '9' && i > 0:
-		default:
-			return false
-		}
-	}
-	return s != ""
 }

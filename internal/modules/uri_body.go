@@ -153,3 +153,10 @@ func encodeMultipart(n node.Reader, v any) ([]byte, string, error) {
 }
 
 func quoteParam(s string) string { return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) }
+
+func orElse(v, fallback any) any {
+	if v == nil {
+		return fallback
+	}
+	return v
+}

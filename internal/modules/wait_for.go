@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
 	"mageprov/internal/node"
+	"mageprov/internal/pyre"
 )
 
 func init() {
@@ -66,7 +66,7 @@ func (m *waitFor) Validate() error {
 			return fault.New("unknown active_connection_state (%s) defined", s)
 		}
 	}
-	if _, err := regexp.Compile(m.SearchRegex); err != nil {
+	if _, err := pyre.Compile(m.SearchRegex, pyre.Multiline); err != nil {
 		return fault.New("search_regex: %v", err)
 	}
 	return nil
@@ -185,21 +185,24 @@ func (m *waitFor) fileReady(n node.Reader, ret map[string]any) (bool, error) {
 
 // search looks for the pattern and keeps its groups.
 func (m *waitFor) search(text []byte, ret map[string]any) bool {
-	re := regexp.MustCompile("(?m)" + m.SearchRegex)
-	found := re.FindSubmatch(text)
-	if found == nil {
+	re, err := pyre.Compile(m.SearchRegex, pyre.Multiline)
+	if err != nil {
+		return false // refused by Validate
+	}
+	found, err := re.Search(string(text))
+	if found == nil || err != nil {
 		return false
 	}
 	groups, named := []any{}, map[string]any{}
-	for i, name := range re.SubexpNames()[1:] {
+	for i := range re.NumGroups() {
 		var v any
-		if g := found[i+1]; g != nil {
-			v = cleanText(g)
+		if g, ok := found.Group(i + 1); ok {
+			v = cleanText([]byte(g))
 		}
 		groups = append(groups, v)
-		if name != "" {
-			named[name] = v
-		}
+	}
+	for name, i := range re.GroupNames() {
+		named[name] = groups[i-1]
 	}
 	ret["match_groups"], ret["match_groupdict"] = groups, named
 	return true

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"mageprov/internal/fault"
 	"mageprov/internal/module"
 	"mageprov/internal/node"
+	"mageprov/internal/pyre"
 )
 
 func init() {
@@ -94,11 +94,11 @@ func (m *certificate) Validate() error {
 	return errors.Join(err, err2)
 }
 
-var relativeTime = regexp.MustCompile(`^([+-])(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?$`)
+var relativeTime = pyre.MustCompile(`^([+-])(?:([0-9]+)w)?(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s?)?\Z`)
 
 // certTime reads +32w1d2h or 20260101120000Z.
 func certTime(s string, now time.Time) (time.Time, error) {
-	if g := relativeTime.FindStringSubmatch(s); g != nil {
+	if g := relativeTime.Groups(s); g != nil {
 		var d time.Duration
 		for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, time.Minute, time.Second} {
 			if n, err := strconv.Atoi(g[i+2]); err == nil {

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"net"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -350,7 +351,7 @@ func normalExtension(e pkix.Extension) []byte {
 	if _, err := asn1.Unmarshal(e.Value, &list); err != nil {
 		return e.Value
 	}
-	slices.SortFunc(list, func(a, b asn1.RawValue) int { return strings.Compare(string(a.FullBytes), string(b.FullBytes)) })
+	sort.Slice(list, func(i, j int) bool { return string(list[i].FullBytes) < string(list[j].FullBytes) })
 	der, err := asn1.Marshal(list)
 	if err != nil {
 		return e.Value

@@ -28,7 +28,7 @@ const maxWorker = 3 << 20
 // TestWorkerIsSmall builds the worker as `make worker` does.
 func TestWorkerIsSmall(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "worker")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-gcflags=all=-l", "-ldflags", "-s -w -buildid=", "-o", bin, "mageprov/cmd/mageprov-worker")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "worker,nethttpomithttp2", "-gcflags=all=-l", "-ldflags", "-s -w -buildid=", "-o", bin, "mageprov/cmd/mageprov-worker")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
