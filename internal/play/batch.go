@@ -25,10 +25,11 @@ type batch struct {
 
 	mu       sync.Mutex
 	handlers []*handler
-	adopted  map[string]bool     // roles whose handlers are listed, by path
-	ran      map[roleRun]bool    // roles that ran
-	public   []*playbook.RoleUse // whose defaults and vars the whole play sees
-	lost     map[*host]bool      // failed in this batch
+	adopted  map[string][]*handler // handlers of roles that are listed, by handlersOf
+	loaded   int                   // rank of the handlers that are loaded next
+	ran      map[roleRun]bool      // roles that ran
+	public   []*playbook.RoleUse   // whose defaults and vars the whole play sees
+	lost     map[*host]bool        // failed in this batch
 
 	listed    []string // roles of the play by name, imported ones included
 	dependent []string // roles that come along as dependencies
@@ -46,7 +47,7 @@ type batch struct {
 
 func (v *playRun) batch(ctx context.Context, hosts []*host, first bool) (*batch, error) {
 	b := &batch{run: v.run, view: v, play: v.play, hosts: hosts, first: first,
-		adopted: map[string]bool{}, ran: map[roleRun]bool{}, lost: map[*host]bool{}}
+		adopted: map[string][]*handler{}, ran: map[roleRun]bool{}, lost: map[*host]bool{}}
 	if err := b.settings(ctx); err != nil {
 		return nil, err
 	}

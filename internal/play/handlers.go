@@ -19,6 +19,10 @@ type handler struct {
 	role     string
 	listen   []string
 	notified map[*host]bool
+	// list tells runs of handlers that are written one after the other, rank such
+	// runs of the whole play by the time they were loaded: of one name the latest
+	// run counts, and in it the first handler.
+	list, rank int
 }
 
 // collectHandlers lists the play's handlers: those of its roles, dependencies
@@ -31,6 +35,7 @@ func (b *batch) collectHandlers(ctx context.Context) {
 		}
 	}
 	var walk, top func(in inherited, use *playbook.RoleUse)
+	var imported []func() // their handlers stand behind the play's own
 	walk = func(in inherited, use *playbook.RoleUse) {
 		in = in.enter(use)
 		for _, d := range use.Role.Dependencies {
@@ -39,7 +44,7 @@ func (b *batch) collectHandlers(ctx context.Context) {
 		}
 		b.publish(use)
 		if b.adopt(ctx, in, use.Role) {
-			b.walkImported(in, use.Role.Tasks, top) // roles that this one imports
+			imported = append(imported, func() { b.walkImported(in, use.Role.Tasks, top) }) // roles that this one imports
 		}
 	}
 	top = func(in inherited, u *playbook.RoleUse) {
@@ -49,10 +54,27 @@ func (b *batch) collectHandlers(ctx context.Context) {
 	for _, u := range b.play.Roles {
 		top(b.root(), u)
 	}
-	b.handlers = append(b.handlers, b.readHandlers(ctx, b.root(), b.play.Handlers)...)
-	b.walkImported(b.root(), b.play.PreTasks, top)
-	b.walkImported(b.root(), b.play.Tasks, top)
-	b.walkImported(b.root(), b.play.PostTasks, top)
+	own := b.readHandlers(ctx, b.root(), b.play.Handlers)
+	b.handlers = append(b.handlers, own...)
+	b.load(own)
+	for _, tasks := range [][]playbook.Node{b.play.PreTasks, b.play.Tasks, b.play.PostTasks} {
+		imported = append(imported, func() { b.walkImported(b.root(), tasks, top) })
+	}
+	for i := 0; i < len(imported); i++ { // an imported role may import more
+		imported[i]()
+	}
+}
+
+// load gives handlers their rank: they are the latest now.
+func (b *batch) load(hs []*handler) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	lists := 0
+	for _, h := range hs {
+		h.rank = b.loaded + h.list
+		lists = max(lists, h.list+1)
+	}
+	b.loaded += lists
 }
 
 // walkImported finds roles that import_role has put among the tasks.
@@ -85,37 +107,58 @@ func (b *batch) publish(use *playbook.RoleUse) {
 	b.public = append(slices.DeleteFunc(slices.Clone(b.public), same), use)
 }
 
-// adopt lists the handlers of a role, once, and says whether it did. Hosts that
-// go at their own pace may come to one role at the same time.
+// adopt lists the handlers of a role, once, and says whether it did; those of a
+// role that is used again become the latest. Hosts that go at their own pace may
+// come to one role at the same time.
 func (b *batch) adopt(ctx context.Context, in inherited, role *playbook.Role) bool {
-	known := func() bool { return b.adopted[role.Path] }
+	key := handlersOf(role)
 	b.mu.Lock()
-	again := known()
+	known, again := b.adopted[key]
 	b.mu.Unlock()
-	if again {
-		return false
+	if !again {
+		fresh := b.readHandlers(ctx, in, role.Handlers) // reads variables: not under the lock
+		b.mu.Lock()
+		if known, again = b.adopted[key]; !again {
+			known = fresh
+			b.adopted[key] = fresh
+			b.handlers = append(b.handlers, fresh...)
+		}
+		b.mu.Unlock()
 	}
-	handlers := b.readHandlers(ctx, in, role.Handlers) // reads variables: not under the lock
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if known() {
-		return false
+	b.load(known)
+	return !again
+}
+
+// handlersOf names the handlers of a role; handlers_from gives one role several.
+func handlersOf(role *playbook.Role) string {
+	key := role.Path
+	if len(role.Handlers) > 0 {
+		switch n := role.Handlers[0].(type) {
+		case *playbook.Task:
+			key += " " + n.Place.File
+		case *playbook.Block:
+			key += " " + n.Place.File
+		}
 	}
-	b.adopted[role.Path] = true
-	b.handlers = append(b.handlers, handlers...)
-	return true
+	return key
 }
 
 // readHandlers makes handlers of tasks. A name whose variables are unknown is
 // taken as it is written.
 func (b *batch) readHandlers(ctx context.Context, in inherited, nodes []playbook.Node) (all []*handler) {
 	in.handler = true
+	list := 0
 	for _, n := range nodes {
 		switch n := n.(type) {
 		case *playbook.Block:
-			all = append(all, b.readHandlers(ctx, in.blockOf(n), n.Body)...)
+			body := b.readHandlers(ctx, in.blockOf(n), n.Body)
+			for _, h := range body {
+				h.list += list + 1
+			}
+			all = append(all, body...)
+			list += len(body) + 2
 		case *playbook.Task:
-			h := &handler{task: n, in: in, role: roleName(in), notified: map[*host]bool{}}
+			h := &handler{task: n, in: in, role: roleName(in), list: list, notified: map[*host]bool{}}
 			s := b.scopeOfNames(in)
 			if name, err := s.RenderString(ctx, n.Name); err == nil && n.Name != nil {
 				h.name = name
@@ -152,7 +195,7 @@ func words(v any) []string {
 	return out
 }
 
-// notify marks handlers for a host: the last handler of that name, and every
+// notify marks handlers for a host: the latest handler of that name, and every
 // one that listens to it.
 func (b *batch) notify(h *host, t *playbook.Task, topics []string) {
 	for _, topic := range topics {
@@ -180,12 +223,15 @@ func (b *batch) nearHandler(topic string) string {
 func (b *batch) mark(h *host, topic string) (found bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, hd := range slices.Backward(b.handlers) {
-		if hd.name != "" && (hd.name == topic || hd.role+" : "+hd.name == topic) {
-			hd.notified[h] = true
-			found = true
-			break
+	var latest *handler
+	for _, hd := range b.handlers {
+		if hd.name != "" && (hd.name == topic || hd.role+" : "+hd.name == topic) && (latest == nil || hd.rank > latest.rank) {
+			latest = hd
 		}
+	}
+	if latest != nil {
+		latest.notified[h] = true
+		found = true
 	}
 	for _, hd := range b.handlers {
 		if slices.Contains(hd.listen, topic) {
