@@ -39,7 +39,7 @@ worker:
 	done
 
 test:
-	CGO_ENABLED=1 go test -race ./...
+	CGO_ENABLED=1 go test -race -timeout 25m ./...
 
 check: test
 	@test -z "$$(gofmt -l cmd internal)" || { echo "not gofmt-clean:"; gofmt -l cmd internal; exit 1; }

@@ -24,13 +24,11 @@ func TestLimits(t *testing.T) {
 	} {
 		env := NewEnv()
 		env.Load = loadFrom(map[string]string{"self": "{% include 'self' %}", "self2": "{% extends 'self2' %}"})
-		start := time.Now()
-		if _, err := env.Render(t.Context(), &Text{Source: src}, nil); err == nil {
-			t.Errorf("%.60s: no error", src)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // generous: machines are slow under load
+		if _, err := env.Render(ctx, &Text{Source: src}, nil); err == nil || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%.60s: %v, want a limit", src, err)
 		}
-		if d := time.Since(start); d > 5*time.Second {
-			t.Errorf("%.60s took %v", src, d)
-		}
+		cancel()
 	}
 }
 
