@@ -67,7 +67,7 @@ func (v *vaultCommand) secret(ctx context.Context) (vault.Secret, error) {
 	return keys.ForEncryption(v.encryptID)
 }
 
-func (v *vaultCommand) say(format string, args ...any) { fmt.Fprintf(v.s.err, format+"\n", args...) }
+func (v *vaultCommand) say(text string) { fmt.Fprintln(v.s.err, text) }
 
 // each does something with the files of the command line, stdin where there are
 // none. --output takes one.

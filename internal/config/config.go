@@ -46,9 +46,7 @@ type Settings struct {
 func Load(o Options) (*Settings, error) {
 	o.complete()
 	s := &Settings{set: map[string]Value{}}
-	if err := s.find(o); err != nil {
-		return nil, err
-	}
+	s.find(o)
 	var wrong *multierror.Error
 	if s.File != "" {
 		data, err := os.ReadFile(s.File)
@@ -94,7 +92,7 @@ func (o *Options) complete() {
 
 // find gives the first file there is: ANSIBLE_CONFIG, the directory's, the
 // user's, the system's.
-func (s *Settings) find(o Options) error {
+func (s *Settings) find(o Options) {
 	if p, ok := o.Getenv("ANSIBLE_CONFIG"); ok && p != "" {
 		p = expand(p, o.Getenv)
 		if st, err := os.Stat(p); err == nil && st.IsDir() {
@@ -102,7 +100,7 @@ func (s *Settings) find(o Options) error {
 		}
 		if isFile(p) {
 			s.File = p
-			return nil
+			return
 		}
 		s.Warnings = append(s.Warnings, "ANSIBLE_CONFIG names "+p+", which is no file")
 	}
@@ -111,16 +109,15 @@ func (s *Settings) find(o Options) error {
 			s.Warnings = append(s.Warnings, "ansible.cfg is not read: anybody may write to this directory")
 		} else {
 			s.File = p
-			return nil
+			return
 		}
 	}
 	for _, p := range []string{filepath.Join(o.Home, ".ansible.cfg"), o.System} {
 		if isFile(p) {
 			s.File = p
-			return nil
+			return
 		}
 	}
-	return nil
 }
 
 func isFile(p string) bool {

@@ -134,7 +134,7 @@ func joinCgroup(name string) error {
 }
 
 // stop ends a host at once and drops its layer.
-func (l *Lab) stop(ctx context.Context, name string) error {
+func (l *Lab) stop(name string) error {
 	dir := l.state(name)
 	pid := readPID(filepath.Join(dir, "pid"))
 	if l.alive(filepath.Join(dir, "pid")) {

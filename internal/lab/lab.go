@@ -240,7 +240,7 @@ func (l *Lab) Down(ctx context.Context, all bool) error {
 
 // Renew gives a host back as it was before anything was done to it.
 func (l *Lab) Renew(ctx context.Context, h Host) error {
-	if err := l.stop(ctx, h.Name); err != nil {
+	if err := l.stop(h.Name); err != nil {
 		return fault.Wrap(err, "stopping %s", h.Name)
 	}
 	if err := l.start(ctx, h); err != nil {
@@ -260,7 +260,7 @@ func (l *Lab) removeHosts(ctx context.Context) error {
 			continue
 		}
 		l.Log("stopping %s", e.Name())
-		if err := l.stop(ctx, e.Name()); err != nil {
+		if err := l.stop(e.Name()); err != nil {
 			return fault.Wrap(err, "stopping %s", e.Name())
 		}
 	}

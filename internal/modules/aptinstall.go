@@ -25,7 +25,7 @@ func (t *aptTask) present(n node.Reader, name string) (version string, ok bool) 
 }
 
 func (t *aptTask) planInstall(ctx context.Context, n node.Reader) error {
-	t.planMarks(n)
+	t.planMarks()
 	verb := "install "
 	if t.State == "latest" {
 		verb = "bring to the newest version: "
@@ -112,7 +112,7 @@ func (t *aptTask) expandAvailable(ctx context.Context, n node.Reader, s aptSpec)
 
 // planMarks tells apt that packages which are here for others are now wanted by
 // themselves, so that autoremove keeps them. As in Ansible this is no change.
-func (t *aptTask) planMarks(n node.Reader) {
+func (t *aptTask) planMarks() {
 	var names []string
 	for _, raw := range t.Name {
 		s := parseAptSpec(raw)

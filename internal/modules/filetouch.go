@@ -34,7 +34,7 @@ func (f *file) touch(n node.Reader, i *node.Info) (module.Plan, error) {
 	if err != nil {
 		return module.Plan{}, err
 	}
-	atime, mtime, err := f.wanted(n, node.Info{}, "now")
+	atime, mtime, err := f.wanted(n, "now")
 	if err != nil {
 		return module.Plan{}, err
 	}
@@ -52,7 +52,7 @@ func (f *file) touch(n node.Reader, i *node.Info) (module.Plan, error) {
 
 // times is the step that sets access and modification time of what is there.
 func (f *file) times(n node.Reader, at string, i node.Info, unset string) ([]module.Change, error) {
-	atime, mtime, err := f.wanted(n, i, unset)
+	atime, mtime, err := f.wanted(n, unset)
 	if err != nil || sameTime(atime, i.ATime) && sameTime(mtime, i.MTime) {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func sameTime(want, have time.Time) bool {
 	return want.IsZero() || want.Equal(have)
 }
 
-func (f *file) wanted(n node.Reader, i node.Info, unset string) (atime, mtime time.Time, err error) {
+func (f *file) wanted(n node.Reader, unset string) (atime, mtime time.Time, err error) {
 	if atime, err = timeOf(n, f.AccessTime, f.AccessTimeFormat, unset); err != nil {
 		return atime, mtime, fault.New("access_time: %v", err)
 	}

@@ -90,19 +90,19 @@ func (m *signingRequest) Validate() error {
 	case m.Subject != nil && m.SubjectOrdered != nil:
 		return fault.New("parameters are mutually exclusive: subject|subject_ordered")
 	}
-	if _, err := digestOf(m.Digest); err != nil {
+	if err := knownDigest(m.Digest); err != nil {
 		return err
 	}
 	_, err := m.extensions(nil)
 	return err
 }
 
-func digestOf(name string) (crypto.Hash, error) {
-	h, ok := map[string]crypto.Hash{"sha1": crypto.SHA1, "sha256": crypto.SHA256, "sha384": crypto.SHA384, "sha512": crypto.SHA512}[strings.ToLower(name)]
-	if !ok {
-		return 0, fault.New("the digest %q is not supported", name).WithHint("sha256, sha384 and sha512 are")
+func knownDigest(name string) error {
+	switch strings.ToLower(name) {
+	case "sha1", "sha256", "sha384", "sha512":
+		return nil
 	}
-	return h, nil
+	return fault.New("the digest %q is not supported", name).WithHint("sha256, sha384 and sha512 are")
 }
 
 // signatureOf names the algorithm for a key and a digest.
@@ -221,7 +221,7 @@ func (m *signingRequest) Check(ctx context.Context, n node.Reader) (module.Plan,
 	if m.ReturnContent {
 		ret["csr"] = string(after)
 	}
-	p, err := m.write(n, old, after, ret, string(after))
+	p, err := m.write(n, after, ret, string(after))
 	if len(p.Changes) > 0 {
 		p.Changes[0].Before = string(data)
 	}

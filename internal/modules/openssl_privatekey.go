@@ -120,7 +120,7 @@ func (m *privateKey) Check(ctx context.Context, n node.Reader) (module.Plan, err
 	if m.Type != "RSA" {
 		shown = m.Type + "\n"
 	}
-	return m.write(n, old, data, ret, shown)
+	return m.write(n, data, ret, shown)
 }
 
 func (m *privateKey) describe(ret map[string]any, k pemKey, data []byte) {
@@ -222,7 +222,7 @@ func (m *pemFile) unchanged(n node.Reader, old *node.Info, ret map[string]any) (
 
 // write puts new content in place. What a diff shows is told apart from the
 // content, which may be secret.
-func (m *pemFile) write(n node.Reader, old *node.Info, data []byte, ret map[string]any, shown string) (module.Plan, error) {
+func (m *pemFile) write(n node.Reader, data []byte, ret map[string]any, shown string) (module.Plan, error) {
 	p, err := put{args: m.FileArgs, src: bytesSource(data), dest: m.Path, force: true, backup: m.Backup, follow: true}.plan(n, false)
 	if err != nil {
 		return p, err

@@ -86,7 +86,7 @@ func (m *pip) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
 	if m.Virtualenv != "" {
 		if _, err := n.Stat(path.Join(m.Virtualenv, "bin/activate")); err != nil {
 			made = false
-			p.Changes = append(p.Changes, m.makeVenv(n))
+			p.Changes = append(p.Changes, m.makeVenv())
 		}
 	}
 	if len(m.Names) == 0 && m.Requirements == "" {
@@ -111,7 +111,7 @@ func (m *pip) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
 }
 
 // makeVenv plans a new virtual environment.
-func (m *pip) makeVenv(n node.Reader) module.Change {
+func (m *pip) makeVenv() module.Change {
 	argv := strings.Fields(m.VenvCommand)
 	if m.SitePackages {
 		argv = append(argv, "--system-site-packages")

@@ -182,7 +182,7 @@ func (x *unpacker) put(ctx context.Context, w node.Writer, it item, content io.R
 		if have == nil {
 			return makeDirectory(w, it.at, *wish.mode, wish)
 		}
-		return apply(ctx, w, it.at, *have, wish)
+		return apply(w, it.at, *have, wish)
 	case 'l':
 		if err := w.Symlink(it.Target, it.at); err != nil {
 			return err
@@ -204,7 +204,7 @@ func (x *unpacker) put(ctx context.Context, w node.Writer, it item, content io.R
 }
 
 // apply gives a directory that is there its mode and owner.
-func apply(ctx context.Context, w node.Writer, at string, have node.Info, wish fileWish) error {
+func apply(w node.Writer, at string, have node.Info, wish fileWish) error {
 	if wish.uid >= 0 && wish.uid != have.UID || wish.gid >= 0 && wish.gid != have.GID {
 		if err := w.Chown(at, wish.uid, wish.gid); err != nil {
 			return err

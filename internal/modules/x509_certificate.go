@@ -89,8 +89,8 @@ func (m *certificate) Validate() error {
 			return fault.Wrap(err, "%s", name)
 		}
 	}
-	_, err := digestOf(m.SelfDigest)
-	_, err2 := digestOf(m.OwnDigest)
+	err := knownDigest(m.SelfDigest)
+	err2 := knownDigest(m.OwnDigest)
 	return errors.Join(err, err2)
 }
 
@@ -161,7 +161,7 @@ func (m *certificate) Check(ctx context.Context, n node.Reader) (module.Plan, er
 		return module.Plan{}, err
 	}
 	m.describe(ret, have, after)
-	p, err := m.write(n, old, after, ret, string(after))
+	p, err := m.write(n, after, ret, string(after))
 	if len(p.Changes) > 0 {
 		p.Changes[0].Before = string(data)
 	}

@@ -154,7 +154,7 @@ func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, all
 	if t.Include.File != nil {
 		set(&inc.file, t.Include.File)
 		if err == nil {
-			inc.file, err = b.findTasks(ctx, in, t, inc.file)
+			inc.file, err = b.findTasks(in, t, inc.file)
 		}
 		inc.name = inc.file
 	} else {
@@ -176,7 +176,7 @@ func (b *batch) resolve(ctx context.Context, in inherited, t *playbook.Task, all
 
 // findTasks resolves the file of include_tasks: in the role's tasks, then
 // beside the including file, then beside the playbook.
-func (b *batch) findTasks(ctx context.Context, in inherited, t *playbook.Task, name string) (string, error) {
+func (b *batch) findTasks(in inherited, t *playbook.Task, name string) (string, error) {
 	if strings.HasPrefix(name, "/") {
 		return name, nil
 	}

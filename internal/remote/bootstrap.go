@@ -94,7 +94,7 @@ func greet(ctx context.Context, host string, p connection.Process, r *wire.Reade
 				return nil, noise, fmt.Errorf("pushing the worker: %w", err)
 			}
 		case "machine":
-			return nil, noise, noWorkerFor(host, arg, bins)
+			return nil, noise, noWorkerFor(host, arg)
 		case "broken":
 			return nil, noise, fault.New("the worker did not arrive whole in %s on %s", arg, host).WithCode(fault.ExitUnreachable).
 				WithHint("is there space (df %s)? gzip and sha256sum must be installed", connection.Quote(arg))
@@ -107,7 +107,7 @@ func greet(ctx context.Context, host string, p connection.Process, r *wire.Reade
 	}
 }
 
-func noWorkerFor(host, uname string, bins map[string]*binary) error {
+func noWorkerFor(host, uname string) error {
 	f := fault.New("no worker for %s, which is %s", host, uname).WithCode(fault.ExitUnreachable)
 	if _, known := machines[uname]; known {
 		return f.WithHint("this program was built without the workers for other machines: run make build")

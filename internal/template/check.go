@@ -21,11 +21,11 @@ func (e *Engine) condition(t *jinja.Text) *jinja.Text {
 	switch {
 	case strings.Contains(t.Source, "{{"):
 		e.warnOnce(t.Place.String() + ": a condition needs no {{ }}: " + t.Source)
-		return e.expr(withoutBraces(t.Source), t.Place, true)
+		return e.expr(withoutBraces(t.Source), t.Place)
 	case t.Expr:
 		return t
 	}
-	return e.expr(t.Source, t.Place, true)
+	return e.expr(t.Source, t.Place)
 }
 
 // withoutBraces makes one expression of a condition that holds {{ }}: outside of

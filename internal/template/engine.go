@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"os"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -121,12 +120,12 @@ func (e *Engine) warnOnce(msg string) {
 }
 
 // expr gives the shared Text of an expression, so that it is parsed once.
-func (e *Engine) expr(src string, p fault.Place, bare bool) *jinja.Text {
-	key := strconv.FormatBool(bare) + src + "\x00" + p.String()
+func (e *Engine) expr(src string, p fault.Place) *jinja.Text {
+	key := src + "\x00" + p.String()
 	if t := e.exprs.get(key); t != nil {
 		return t
 	}
-	t := &jinja.Text{Source: src, Place: p, Expr: bare}
+	t := &jinja.Text{Source: src, Place: p, Expr: true}
 	e.exprs.put(key, t)
 	return t
 }

@@ -185,7 +185,7 @@ func getPath(c *jinja.Call, in any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.Env.Render(c.Ctx, s.engine.expr(path, c.Place, true), members{d})
+	v, err := c.Env.Render(c.Ctx, s.engine.expr(path, c.Place), members{d})
 	if err != nil {
 		return nil, err
 	}

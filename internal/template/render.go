@@ -159,7 +159,7 @@ func (s *Scope) RenderString(ctx context.Context, v any) (string, error) {
 
 // Eval evaluates an expression (no {{ }}) that stands at place.
 func (s *Scope) Eval(ctx context.Context, expr string, place fault.Place) (any, error) {
-	return s.Render(ctx, s.engine.expr(expr, place, true))
+	return s.Render(ctx, s.engine.expr(expr, place))
 }
 
 // Condition decides a when:, until:, changed_when: and the like. Where Ansible
@@ -170,7 +170,7 @@ func (s *Scope) Condition(ctx context.Context, v any) (bool, error) {
 	case nil:
 		return true, nil
 	case string:
-		t = s.engine.expr(x, fault.Place{}, true)
+		t = s.engine.expr(x, fault.Place{})
 	case *jinja.Text:
 		t = x
 	case *jinja.List:

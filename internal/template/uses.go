@@ -11,7 +11,7 @@ import (
 // lint and explain.
 func (e *Engine) Uses(t *jinja.Text) ([]jinja.Name, error) {
 	if t.Expr && strings.Contains(t.Source, "{{") {
-		t = e.expr(withoutBraces(t.Source), t.Place, true)
+		t = e.expr(withoutBraces(t.Source), t.Place)
 	}
 	names, _, _, err := e.text.Uses(t)
 	return names, err

@@ -119,7 +119,7 @@ func (w *yamlWriter) node(v any, at standing, depth int) error {
 	case jinja.Tuple:
 		return w.sequence(v, at, depth)
 	case *jinja.Dict:
-		return w.mapping(v, at, depth)
+		return w.mapping(v, depth)
 	case *jinja.Undefined:
 		return v.Err()
 	}
@@ -233,7 +233,7 @@ func (w *yamlWriter) separate(i int) {
 	}
 }
 
-func (w *yamlWriter) mapping(d *jinja.Dict, at standing, depth int) error {
+func (w *yamlWriter) mapping(d *jinja.Dict, depth int) error {
 	keys := d.Keys()
 	if !w.o.Unsorted {
 		keys = sortedKeys(keys)
