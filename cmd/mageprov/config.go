@@ -22,7 +22,7 @@ func newConfig(s streams) *cobra.Command {
 		Example: "  mageprov config\n  mageprov config --all",
 		Args:    atMost(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			settings, err := loadSettings(nil, func(text string) { fmt.Fprintf(s.err, "[WARNING]: %s\n", text) })
+			settings, err := loadSettings(nil, s.warn)
 			if err != nil {
 				return err
 			}

@@ -134,7 +134,7 @@ func (f *lintFlags) valid() error {
 
 // read loads everything; broken is what apply would refuse.
 func (f *lintFlags) read(ctx context.Context, s streams, paths []string) (in linter.Input, broken *multierror.Error, err error) {
-	settings, err := loadSettings(f.run.set, func(text string) { fmt.Fprintf(s.err, "[WARNING]: %s\n", text) })
+	settings, err := loadSettings(f.run.set, s.warn)
 	if err != nil {
 		return in, nil, err
 	}

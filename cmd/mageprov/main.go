@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -31,6 +32,9 @@ type streams struct {
 	in       io.Reader
 	out, err io.Writer
 }
+
+// warn is for what comes up before there is a reporter.
+func (s streams) warn(text string) { fmt.Fprintf(s.err, "[WARNING]: %s\n", text) }
 
 // Main runs the command line and gives the exit code. The first Ctrl-C ends
 // what is running and reports it; the second one ends the process at once. name

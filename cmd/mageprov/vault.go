@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/vault"
@@ -13,6 +14,7 @@ import (
 // vaultCommand is what the commands below vault share.
 type vaultCommand struct {
 	s         streams
+	flags     *pflag.FlagSet
 	passwords vaultFlags
 	encryptID string // --encrypt-vault-id
 	output    string // --output
@@ -36,7 +38,7 @@ func newVault(s streams) *cobra.Command {
 
 // newVaultCommand makes one of them; encrypts and writes say which flags it takes.
 func newVaultCommand(s streams, c *cobra.Command, encrypts, writes bool) (*vaultCommand, *cobra.Command) {
-	v := &vaultCommand{s: s}
+	v := &vaultCommand{s: s, flags: c.Flags()}
 	v.passwords.add(c.Flags())
 	c.Flags().CountP("verbose", "v", "taken for ansible-vault's sake")
 	c.Flags().Lookup("verbose").Hidden = true
@@ -49,9 +51,12 @@ func newVaultCommand(s streams, c *cobra.Command, encrypts, writes bool) (*vault
 	return v, c
 }
 
-// keys reads the passwords and asks for one where none is named; fresh: it is
-// going to encrypt something new, so that a prompt asks twice.
+// keys reads the passwords, ansible.cfg's too, and asks for one where none is
+// named; fresh: it is going to encrypt something new, so that a prompt asks twice.
 func (v *vaultCommand) keys(ctx context.Context, fresh bool) (*vault.Keyring, error) {
+	if _, err := loadSettings(v.flags, v.s.warn); err != nil {
+		return nil, err
+	}
 	src := v.passwords.sources(v.s)
 	src.Ask = src.Ask || src.None()
 	src.New = fresh

@@ -213,7 +213,7 @@ func (w *workshop) warn(text string) {
 		w.reporter.Report(report.Event{Type: report.NoteEvent, Time: time.Now(), Level: "warning", Text: text})
 		return
 	}
-	fmt.Fprintf(w.streams.err, "[WARNING]: %s\n", text)
+	w.streams.warn(text)
 }
 
 // aboutLab says once that hosts of the lab are not what they are called, or
