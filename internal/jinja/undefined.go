@@ -16,6 +16,10 @@ type UndefinedError struct {
 // Error gives the message; the place is added by whoever knows it.
 func (e *UndefinedError) Error() string { return e.Msg }
 
+// Undefined gives the name. By this method packages that do not know jinja tell
+// the error from others.
+func (e *UndefinedError) Undefined() string { return e.Name }
+
 // AsUndefined says whether err came from using an undefined value, and which.
 func AsUndefined(err error) (*UndefinedError, bool) {
 	var e *UndefinedError

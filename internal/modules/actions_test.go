@@ -29,7 +29,14 @@ type stage struct {
 	ran       []string
 	lines     []string
 	node      node.Writer
+	broken    error // of evaluating a variable
 }
+
+// undefined is the error of a variable that does not exist.
+type undefined struct{}
+
+func (undefined) Error() string     { return "undefined" }
+func (undefined) Undefined() string { return "x" }
 
 func (s *stage) Run(ctx context.Context, name string, args module.Args) (*module.Result, error) {
 	s.ran = append(s.ran, name)
@@ -54,7 +61,10 @@ func (s *stage) Var(_ context.Context, expr string) (any, error) {
 	if v, ok := s.vars[expr]; ok {
 		return v, nil
 	}
-	return nil, errors.New("undefined")
+	if s.broken != nil {
+		return nil, s.broken
+	}
+	return nil, undefined{}
 }
 func (s *stage) SetVars(_ context.Context, kind module.VarKind, vars map[string]any) error {
 	s.kind, s.set = kind, vars
@@ -108,6 +118,7 @@ func TestActions(t *testing.T) {
 		{name: "debug msg", module: "debug", args: module.Args{"msg": []any{"a"}}, ret: map[string]any{"msg": []any{"a"}}},
 		{name: "debug var", module: "debug", args: module.Args{"var": "x.y"}, ret: map[string]any{"x.y": int64(5)}},
 		{name: "debug unknown var", module: "debug", args: module.Args{"var": "z"}, ret: map[string]any{"z": "VARIABLE IS NOT DEFINED!"}},
+		{name: "debug broken var", module: "debug", args: module.Args{"var": "z"}, stage: stage{broken: errors.New("decrypting z: no password fits")}, fail: "no password fits"},
 		{name: "debug templated var", module: "debug", args: module.Args{"var": "text"}, stage: stage{raw: map[string]any{"var": "{{ q }}"}}, ret: map[string]any{"{{ q }}": "text"}},
 		{name: "debug list", module: "debug", args: module.Args{"var": []any{"a"}}, stage: stage{raw: map[string]any{"var": "{{ q }}"}}, ret: map[string]any{"{{ q }}": []any{"a"}}},
 		{name: "debug quiet", module: "debug", args: module.Args{"msg": "a", "verbosity": int64(2)}, skip: true},

@@ -1,6 +1,7 @@
 package modules
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -59,6 +60,50 @@ func TestUnarchiveFromController(t *testing.T) {
 	again := actOn(t, n, files, false, "unarchive", args)
 	if _, err := n.Lstat("/.uploads"); again.Changed || again.Failed || err == nil {
 		t.Errorf("second run: %+v, uploaded: %v", again, err == nil)
+	}
+}
+
+// vaulted is a Controller whose files are encrypted.
+type vaulted struct {
+	module.Controller
+	clear []byte
+	n     *nodetest.Node
+}
+
+func (v vaulted) ReadFile(string) ([]byte, error) { return v.clear, nil }
+
+func (v vaulted) Upload(_ context.Context, _ string) (string, error) {
+	v.n.Put("/.uploads/a", string(v.clear))
+	return "/.uploads/a", nil
+}
+
+// TestUnarchiveVault: an encrypted archive is unpacked in clear, and compared so.
+func TestUnarchiveVault(t *testing.T) {
+	n := nodetest.New(t)
+	n.Put("/opt/.keep", "")
+	files := map[string]string{"a.tgz": vaultHeader + "1.1;AES256\n6162\n"}
+	spec, _ := module.Lookup("unarchive")
+	run := func(check bool, args module.Args) *module.Result {
+		t.Helper()
+		c := vaulted{moduletest.NewController(t, moduletest.NewHost(n), files, check), gzOf(tarOf(t, plainEntries)), n}
+		res, err := spec.Action(t.Context(), c, args)
+		if err != nil {
+			return &module.Result{Failed: true, Msg: err.Error()}
+		}
+		return res
+	}
+	args := module.Args{"src": "a.tgz", "dest": "/opt"}
+	for _, want := range []struct{ check, changed bool }{{true, true}, {false, true}, {true, false}, {false, false}} {
+		if res := run(want.check, args); res.Failed || res.Changed != want.changed {
+			t.Errorf("check %v: changed %v, %+v", want.check, res.Changed, res)
+		}
+	}
+	if filesBelow(t, n, "/opt") != "/opt/README /opt/bin/run" {
+		t.Errorf("unpacked %s", filesBelow(t, n, "/opt"))
+	}
+	args["decrypt"] = false
+	if res := run(false, args); !res.Failed || !strings.Contains(res.Msg, "failed to find handler") {
+		t.Errorf("decrypt: false: %+v", res)
 	}
 }
 

@@ -4,6 +4,7 @@ package modules
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -48,7 +49,10 @@ func runDebug(ctx context.Context, c module.Controller, args module.Args) (*modu
 	}
 	switch {
 	case m.Var != nil:
-		name, value := debugVar(ctx, c, m.Var)
+		name, value, err := debugVar(ctx, c, m.Var)
+		if err != nil {
+			return nil, err
+		}
 		res.Return[name] = value
 	case m.Msg != nil:
 		res.Return["msg"] = m.Msg
@@ -59,23 +63,28 @@ func runDebug(ctx context.Context, c module.Controller, args module.Args) (*modu
 }
 
 // debugVar evaluates var: the expression it holds, or, where it was written as
-// a template that gave no expression, what the template gave.
-func debugVar(ctx context.Context, c module.Controller, v any) (string, any) {
+// a template that gave no expression, what the template gave. Only what is
+// undefined is told as a value: a value that cannot be had (a wrong vault
+// password) is an error.
+func debugVar(ctx context.Context, c module.Controller, v any) (string, any, error) {
 	written := rawText(c.Raw("var"))
 	expr, isText := v.(string)
 	if !isText {
-		return written, v
+		return written, v, nil
 	}
 	value, err := c.Var(ctx, expr)
+	var undefined interface{ Undefined() string }
 	switch {
 	case err == nil:
-		return expr, value
+		return expr, value, nil
 	case strings.Contains(written, "{{"):
-		return written, v
+		return written, v, nil
+	case !errors.As(err, &undefined):
+		return "", nil, err
 	case c.Verbosity() > 0:
-		return expr, "VARIABLE IS NOT DEFINED!: " + err.Error()
+		return expr, "VARIABLE IS NOT DEFINED!: " + err.Error(), nil
 	}
-	return expr, "VARIABLE IS NOT DEFINED!"
+	return expr, "VARIABLE IS NOT DEFINED!", nil
 }
 
 // rawText gives an argument that was not templated as text for people.

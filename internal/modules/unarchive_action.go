@@ -3,6 +3,7 @@
 package modules
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -41,7 +42,17 @@ func unarchiveAction(ctx context.Context, c module.Controller, args module.Args)
 		return nil, err
 	}
 	args = maps.Clone(args)
-	kind, manifest, err := readManifest(ctx, src)
+	open := func() (archiveSource, error) { return os.Open(src) }
+	if isVault(src) {
+		if u.Decrypt != nil && !*u.Decrypt {
+			return nil, fault.New("failed to find handler for %q", u.Src).WithHint("it is encrypted with ansible-vault; decrypt: true unpacks it")
+		}
+		open = func() (archiveSource, error) {
+			b, err := c.ReadFile(src)
+			return decrypted{bytes.NewReader(b)}, err
+		}
+	}
+	kind, manifest, err := readManifest(ctx, open)
 	if err != nil {
 		return nil, fault.Wrap(err, "reading %s", src)
 	}
@@ -72,15 +83,30 @@ func withKey(args module.Args, key string, v any) module.Args {
 	return out
 }
 
+// archiveSource is a controller archive under reading.
+type archiveSource interface {
+	io.ReadSeekCloser
+	io.ReaderAt
+}
+
+// decrypted is the content of an encrypted archive, in memory.
+type decrypted struct{ *bytes.Reader }
+
+// Close has nothing to close.
+func (decrypted) Close() error { return nil }
+
 // readManifest lists a controller archive; "" where it is not read here, or too long.
-func readManifest(ctx context.Context, src string) (kind, manifest string, err error) {
-	f, err := os.Open(src)
+func readManifest(ctx context.Context, open func() (archiveSource, error)) (kind, manifest string, err error) {
+	f, err := open()
 	if err != nil {
 		return "", "", err
 	}
 	defer f.Close()
-	i, err := f.Stat()
+	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
+		return "", "", err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return "", "", err
 	}
 	head := make([]byte, 512)
@@ -95,7 +121,7 @@ func readManifest(ctx context.Context, src string) (kind, manifest string, err e
 		return "", "", err
 	}
 	members := []member{}
-	err = walkArchive(f, i.Size(), kind, func(m member, _ io.Reader) error {
+	err = walkArchive(f, size, kind, func(m member, _ io.Reader) error {
 		members = append(members, m)
 		return ctx.Err()
 	})

@@ -68,31 +68,6 @@ func (m *uri) Validate() error {
 	return fault.New("argument follow_redirects: %q is not one of: all, none, safe, urllib2, yes, no", m.FollowRedirects)
 }
 
-// uploadURISource brings src to the node, unless it is there already.
-func uploadURISource(ctx context.Context, c module.Controller, args module.Args) (*module.Result, error) {
-	m := newURI()
-	if err := module.Decode(m, args); err != nil {
-		return nil, err
-	}
-	if m.Src == "" || m.RemoteSrc || c.Check() {
-		return c.Run(ctx, "ansible.builtin.uri", args)
-	}
-	local, err := c.Find("files", m.Src)
-	if err != nil {
-		return nil, err
-	}
-	remote, err := c.Upload(ctx, local)
-	if err != nil {
-		return nil, err
-	}
-	sent := module.Args{}
-	for k, v := range args {
-		sent[k] = v
-	}
-	sent["src"], sent["remote_src"] = remote, true
-	return c.Run(ctx, "ansible.builtin.uri", sent)
-}
-
 // Check plans the request. It is never a change by itself: only what it writes is.
 func (m *uri) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
 	for _, c := range []struct{ file, why string }{{m.Creates, "exists"}, {m.Removes, "does not exist"}} {
