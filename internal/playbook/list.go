@@ -128,10 +128,10 @@ func (ls *lister) nodes(nodes []Node, tags []string) {
 // Title is the task's name for lists: its own or its module's, behind its
 // role's, which Ansible leaves out for include_role.
 func (t *Task) Title() string {
-	name := t.Action
-	if t.Name != nil && lintText(t.Name) != "" {
-		name = lintText(t.Name)
+	if t.Name == nil || lintText(t.Name) == "" {
+		return t.Action
 	}
+	name := lintText(t.Name)
 	if t.Role != nil && (t.Include == nil || t.Include.Role == nil) {
 		return t.Role.Name + " : " + name
 	}
