@@ -187,7 +187,12 @@ func (p put) write(n node.Reader, at string, old *node.Info, isLink bool, argv [
 			return err
 		}
 		defer f.Close()
-		return refusal(w.WriteFile(ctx, at, f, opts))
+		err = refusal(w.WriteFile(ctx, at, f, opts))
+		if err != nil { // nothing is there to be told of
+			delete(ret, "dest")
+			delete(ret, "md5sum")
+		}
+		return err
 	}
 	return c, nil
 }
