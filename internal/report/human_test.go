@@ -65,6 +65,7 @@ func TestAnsible(t *testing.T) {
 
 func TestShapes(t *testing.T) {
 	task := Event{Type: TaskStart, Name: "t", Module: "ansible.builtin.debug", Place: "site.yml:3:7"}
+	command := Event{Type: TaskStart, Name: "t", Module: "ansible.builtin.command", Place: "site.yml:3:7"}
 	change := []wire.Change{{What: "create /etc/motd", After: "x\n", AfterName: "/etc/motd"}}
 	head := "\nTASK [t] " + strings.Repeat("*", 71) + "\n"
 	for _, c := range []struct {
@@ -93,17 +94,25 @@ func TestShapes(t *testing.T) {
 			[]Event{task, {Type: HostResult, Host: "h", Status: OK}, {Type: HostResult, Host: "i", Status: Changed}}, head + "changed: [i]\n"},
 		{"task path", HumanOptions{Verbosity: 2}, []Event{task}, head + "task path: site.yml:3\n"},
 		{"nobody", HumanOptions{Width: 30}, []Event{{Type: PlayNoHosts, Name: "web"}}, "\nPLAY [web] *******************\nskipping: no hosts matched\n"},
-		{"loop summary only where it is news", HumanOptions{}, []Event{task,
+		{"loop summary only where it is news", HumanOptions{}, []Event{command,
 			{Type: HostResult, Host: "h", Status: Changed, Item: true, Label: "1"}, {Type: HostResult, Host: "h", Status: Changed, Loop: true, Changes: change},
 			{Type: HostResult, Host: "i", Status: Failed, Item: true, Label: "1", Msg: "x"}, {Type: HostResult, Host: "i", Status: Failed, Loop: true, Msg: "one failed"},
 			{Type: HostResult, Host: "j", Status: Failed, Loop: true, Msg: "bad loop"}},
 			head + "changed: [h] => (item=1)\nfailed: [i] (item=1) => {\"msg\": \"x\"}\nfatal: [j]: FAILED! => {\"msg\": \"bad loop\"}\n"},
-		{"a loop that is ignored as a whole", HumanOptions{}, []Event{task, {Type: HostResult, Host: "i", Status: Failed, Item: true, Label: "1", Msg: "x"},
+		{"a loop that is ignored as a whole", HumanOptions{}, []Event{command, {Type: HostResult, Host: "i", Status: Failed, Item: true, Label: "1", Msg: "x"},
 			{Type: HostResult, Host: "i", Status: Failed, Loop: true, Ignored: true}},
 			head + "failed: [i] (item=1) => {\"msg\": \"x\"}\n...ignoring\n"},
 		{"debug in a loop", HumanOptions{}, []Event{task, {Type: HostResult, Host: "h", Status: OK, Show: true, Item: true, Label: "1",
 			Result: map[string]any{"msg": "x", "item": 1, "ansible_loop_var": "item", "changed": false}}},
 			head + "ok: [h] => (item=1) => {\n    \"msg\": \"x\"\n}\n"},
+		{"debug that is made to fail, in a loop", HumanOptions{}, []Event{task, {Type: HostResult, Host: "h", Status: Failed, Show: true, Item: true, Msg: "failed_when was true",
+			Result: map[string]any{"it": "", "ansible_loop_var": "it", "changed": false, "failed_when_result": true}},
+			{Type: HostResult, Host: "h", Status: Failed, Loop: true, Msg: "one failed", Result: map[string]any{"results": []any{}, "msg": "one failed", "changed": false}}},
+			head + "failed: [h] (item=) => {\n    \"ansible_loop_var\": \"it\",\n    \"failed_when_result\": true,\n    \"it\": \"\"\n}\n" +
+				"fatal: [h]: FAILED! => {\"msg\": \"one failed\"}\n"},
+		{"a failed assertion", HumanOptions{}, []Event{command, {Type: HostResult, Host: "h", Status: Failed, Show: true,
+			Result: map[string]any{"msg": "no", "assertion": "a == 1"}}},
+			head + "fatal: [h]: FAILED! => {\n    \"assertion\": \"a == 1\",\n    \"msg\": \"no\"\n}\n"},
 		{"a result without a task", HumanOptions{}, []Event{{Type: HostResult, Host: "h", Status: Failed, Item: true, Label: "1", Msg: "x", Ignored: true}},
 			"failed: [h] (item=1) => {\"msg\": \"x\"}\n...ignoring\n"},
 		{"check recap", HumanOptions{Check: true}, []Event{{Type: Recap, Check: true, Stats: map[string]*Stats{"b": {OK: 3, Changed: 1}, "a": {Unreachable: 1}}}},

@@ -54,7 +54,7 @@ func (h *human) wantsSummary(e Event) bool {
 	case Skipped, Unreachable:
 		return true
 	case Failed:
-		return !h.failedIn[e.Host]
+		return !h.failedIn[e.Host] || shortName(h.task.Module) == "debug"
 	}
 	return false
 }
@@ -86,12 +86,12 @@ func (h *human) shown(e Event) string {
 // result is the point of the task, without what only the engine needs.
 func (h *human) json(e Event) string {
 	d := jinja.NewDict()
-	debug := e.Show && shortName(h.task.Module) == "debug" && (e.Status == OK || e.Status == Changed)
-	loopVar, _ := e.Result["ansible_loop_var"].(string)
-	indexVar, _ := e.Result["ansible_index_var"].(string)
+	// Of debug its message alone, or all but whether it changed something.
+	debug := shortName(h.task.Module) == "debug" && (e.Show || e.Loop && !e.Item)
+	_, says := e.Result["msg"]
 	for k, v := range e.Result {
 		switch {
-		case debug && (k == "changed" || k == "ansible_loop_var" || k == loopVar || k == "ansible_index_var" || k == indexVar):
+		case debug && (says && k != "msg" || k == "changed"):
 			continue
 		case strings.HasPrefix(k, "_ansible_"), k == "failed", k == "skipped", k == "diff", k == "warnings", k == "deprecations",
 			k == "invocation" && h.o.Verbosity < 3:
@@ -99,7 +99,7 @@ func (h *human) json(e Event) string {
 		}
 		d.Set(k, jinja.FromGo(v))
 	}
-	if _, ok := d.Get("msg"); !ok && e.Msg != "" && (e.Status == Failed || e.Status == Unreachable) && !e.NoLog {
+	if _, ok := d.Get("msg"); !ok && e.Msg != "" && (e.Status == Failed || e.Status == Unreachable) && !e.NoLog && !(debug && e.Show) {
 		d.Set("msg", e.Msg)
 	}
 	if e.Status == Unreachable {
