@@ -10,6 +10,7 @@
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 EMBED   := internal/remote/embed
 ARCHES  := amd64 arm64
+GOFILES := cmd internal docs lab bench conformance content.go
 
 export CGO_ENABLED := 0
 
@@ -42,11 +43,12 @@ test:
 	CGO_ENABLED=1 go test -race -timeout 25m ./...
 
 check: test
-	@test -z "$$(gofmt -l cmd internal)" || { echo "not gofmt-clean:"; gofmt -l cmd internal; exit 1; }
+	@test -z "$$(gofmt -l $(GOFILES))" || { echo "not gofmt-clean:"; gofmt -l $(GOFILES); exit 1; }
 	go vet ./...
+	go vet -tags lab,bench,conformance ./lab ./bench ./conformance
 
 fmt:
-	gofmt -w cmd internal
+	gofmt -w $(GOFILES)
 
 clean:
 	rm -rf bin dist $(EMBED)/worker-*
