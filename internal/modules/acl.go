@@ -188,5 +188,5 @@ func (m *acl) list(ctx context.Context, n node.Reader, isDefault bool) ([]any, e
 	if text == "" {
 		return []any{}, nil
 	}
-	return plainList(strings.Split(text, "\n")), nil
+	return anyList(strings.Split(text, "\n")), nil
 }

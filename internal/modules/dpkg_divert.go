@@ -104,7 +104,7 @@ func (m *dpkgDivert) Check(_ context.Context, n node.Reader) (module.Plan, error
 		}
 	}
 	commands, messages := m.commands(n, have, want)
-	p.Return["commands"], p.Return["messages"], p.Return["diversion"] = plainList(joined(commands)), plainList(messages), want.facts(m.Path)
+	p.Return["commands"], p.Return["messages"], p.Return["diversion"] = anyList(joined(commands)), anyList(messages), want.facts(m.Path)
 	if have == want {
 		return p, nil
 	}
@@ -130,14 +130,6 @@ func joined(commands [][]string) []string {
 	var out []string
 	for _, c := range commands {
 		out = append(out, strings.Join(c, " "))
-	}
-	return out
-}
-
-func plainList(list []string) []any {
-	out := []any{}
-	for _, s := range list {
-		out = append(out, s)
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package modules
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sort"
 	"strings"
 
@@ -157,7 +158,7 @@ func (m *npm) needed(ctx context.Context, n node.Reader, tree npmTree) ([]string
 		return []string{"install", m.spec()}, nil
 	case m.State == "latest":
 		old, err := m.outdated(ctx, n)
-		if err != nil || !contains(old, m.PackageName) {
+		if err != nil || !slices.Contains(old, m.PackageName) {
 			return nil, err
 		}
 		return []string{"install", m.PackageName + "@latest"}, nil
@@ -203,13 +204,4 @@ func (m *npm) outdated(ctx context.Context, n node.Reader) ([]string, error) {
 	}
 	sort.Strings(names)
 	return names, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }
