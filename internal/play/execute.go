@@ -31,7 +31,8 @@ type execution struct {
 	delegateFacts bool
 	async         async
 	tries         int // of until: the number of the attempt
-	label         string
+	inLoop        bool
+	label         string      // of the item, may be empty
 	raw           *jinja.Dict // arguments as written
 	rendered      *jinja.Dict // arguments of a module that stays on the controller
 	learned       []assignment
@@ -67,11 +68,13 @@ func (o *outcome) lost() bool {
 	return !o.ignored && (o.status == report.Failed || o.status == report.Unreachable)
 }
 
+// failure is what becomes of a task whose module has not run: its result says
+// nothing of changes.
 func failure(err error) *outcome {
 	msg := err.Error()
 	undefined, _ := jinja.AsUndefined(err)
 	return &outcome{status: report.Failed, msg: msg, hint: fault.HintOf(err), undefined: undefined,
-		result: jinja.NewDict("changed", false, "failed", true, "msg", msg)}
+		result: jinja.NewDict("failed", true, "msg", msg)}
 }
 
 // run runs the task with its loop.
@@ -215,7 +218,7 @@ func (x *execution) retry(ctx context.Context, s *template.Scope) *outcome {
 			return out
 		}
 		x.b.emit(report.Event{Type: report.HostResult, Host: x.h.name, Name: x.b.taskName(ctx, s, x.in, x.t), Status: report.Failed,
-			Attempt: n, Retries: retries - n + 1, Label: x.label, Item: x.label != "", NoLog: x.noLog, Msg: x.secretive(out.msg)})
+			Attempt: n, Retries: retries - n + 1, Label: x.label, Item: x.inLoop, NoLog: x.noLog, Msg: x.secretive(out.msg)})
 		select {
 		case <-time.After(delay):
 		case <-ctx.Done():
@@ -306,6 +309,7 @@ func (x *execution) broke(ctx context.Context, err error) *outcome {
 		err = cause
 	}
 	out := failure(err)
+	out.result.Set("changed", false)
 	out.deleg = x.delegateName()
 	if fault.CodeOf(err) == fault.ExitUnreachable {
 		out.status = report.Unreachable
@@ -415,12 +419,10 @@ func (x *execution) ordered(ctx context.Context, s *template.Scope, d *jinja.Dic
 	if err != nil {
 		return nil, err
 	}
-	x.rendered = v.(*jinja.Dict)
+	x.rendered = template.WithoutOmitted(v).(*jinja.Dict)
 	args := module.Args{}
 	for k, v := range x.rendered.All() {
-		if v != template.Omit {
-			args[jinja.Str(k)] = jinja.ToGo(v)
-		}
+		args[jinja.Str(k)] = jinja.ToGo(v)
 	}
 	return args, nil
 }

@@ -101,7 +101,7 @@ func (x *execution) loop(ctx context.Context, items []any) *outcome {
 			locals["ansible_loop"] = extended(items, all, i)
 		}
 		s := x.scope.With(locals)
-		x.label = x.itemLabel(ctx, s, it)
+		x.inLoop, x.label = true, x.itemLabel(ctx, s, it)
 		out := x.item(ctx, s)
 		out.host, out.x, out.noLog, out.loopItem, out.label = x.h, x, x.noLog, it, x.label
 		out.result.Set(itemVar, it)
@@ -127,7 +127,7 @@ func (x *execution) loop(ctx context.Context, items []any) *outcome {
 			break
 		}
 	}
-	x.label = ""
+	x.inLoop, x.label = false, ""
 	return x.finishLoop(total, results)
 }
 
@@ -184,14 +184,11 @@ func (x *execution) finishLoop(all *outcome, results *jinja.List) *outcome {
 func (x *execution) itemLabel(ctx context.Context, s *template.Scope, item any) string {
 	v := item
 	if x.t.LoopControl.Label != nil {
-		if r, err := s.Render(ctx, x.t.LoopControl.Label); err == nil {
+		if r, err := s.Render(ctx, x.t.LoopControl.Label); err == nil && r != "" {
 			v = r
 		}
 	}
-	if label := jinja.Str(v); label != "" {
-		return label
-	}
-	return " "
+	return jinja.Str(v)
 }
 
 func (x *execution) pause(ctx context.Context) (time.Duration, error) {

@@ -65,7 +65,7 @@ func (x *execution) shows(res *module.Result) bool {
 		return true
 	case "assert":
 		quiet, _ := x.raw.Get("quiet")
-		return !res.Failed && !jinja.Truth(quiet)
+		return !jinja.Truth(quiet)
 	}
 	return false
 }
@@ -143,6 +143,7 @@ func (x *execution) override(ctx context.Context, s *template.Scope, out *outcom
 
 func (x *execution) blame(out *outcome, keyword string, err error) *outcome {
 	f := failure(fmt.Errorf("%s: %w", keyword, err))
+	f.result.Set(keyword+"_result", err.Error())
 	for k, v := range out.result.All() {
 		if k != "msg" && k != "failed" {
 			f.result.Set(k, v)

@@ -2,6 +2,7 @@ package template
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"mageprov/internal/fault"
@@ -119,6 +120,50 @@ func (s *Scope) RenderArgs(ctx context.Context, d *jinja.Dict) (map[string]any, 
 		}
 	}
 	return out, nil
+}
+
+// WithoutOmitted gives v without what is omitted in it, at every level. What
+// holds nothing of that kind is v itself.
+func WithoutOmitted(v any) any {
+	switch v := v.(type) {
+	case *jinja.List:
+		if !holdsOmitted(v) {
+			return v
+		}
+		out := jinja.NewList()
+		for _, x := range v.Items {
+			if x != Omit {
+				out.Items = append(out.Items, WithoutOmitted(x))
+			}
+		}
+		return out
+	case *jinja.Dict:
+		if !holdsOmitted(v) {
+			return v
+		}
+		out := jinja.NewDict()
+		for k, x := range v.All() {
+			if x != Omit {
+				out.Set(k, WithoutOmitted(x))
+			}
+		}
+		return out
+	}
+	return v
+}
+
+func holdsOmitted(v any) bool {
+	switch v := v.(type) {
+	case *jinja.List:
+		return slices.ContainsFunc(v.Items, holdsOmitted)
+	case *jinja.Dict:
+		for _, x := range v.All() {
+			if holdsOmitted(x) {
+				return true
+			}
+		}
+	}
+	return v == Omit
 }
 
 // argument makes plain Go data of a rendered value and drops what is omitted.
