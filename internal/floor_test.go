@@ -30,7 +30,7 @@ var floors = map[string]int{
 
 	"modules": 4, "vars": 4, "modules/moduletest": 5,
 
-	"dataedit": 5,
+	"dataedit": 5, "synchronize": 5,
 
 	"worker": 5, "remote": 6, "lint": 5, "explain": 5,
 

@@ -25,6 +25,7 @@ import (
 	"mageprov/internal/play"
 	"mageprov/internal/playbook"
 	"mageprov/internal/report"
+	_ "mageprov/internal/synchronize"
 	"mageprov/internal/template"
 	"mageprov/internal/vault"
 )

@@ -13,6 +13,7 @@ import (
 	_ "mageprov/internal/modules"
 	"mageprov/internal/modules/moduletest"
 	"mageprov/internal/node"
+	_ "mageprov/internal/synchronize"
 )
 
 // TestCases runs the cases of all modules on the double.
