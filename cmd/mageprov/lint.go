@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -44,7 +45,7 @@ func newLint(s streams) *cobra.Command {
 				return listRules(s)
 			}
 			if len(paths) == 0 {
-				paths = []string{defaultPlaybook}
+				paths = playbooksHere()
 			}
 			return lint(c.Context(), s, f, paths)
 		},
@@ -59,6 +60,40 @@ func newLint(s streams) *cobra.Command {
 	fs.StringArrayVar(&f.skip, "skip-rule", nil, "pass over this `rule` (repeatable, or with commas)")
 	fs.BoolVar(&f.list, "rules", false, "list the rules and stop")
 	return c
+}
+
+// playbooksHere is what lint reads when no playbook is named: the site's own
+// playbooks/site.yml, else the playbooks in this directory, else the one that
+// the program brings.
+func playbooksHere() []string {
+	if _, err := os.Stat(defaultPlaybook); err == nil {
+		return []string{defaultPlaybook}
+	}
+	var here []string
+	for _, pattern := range []string{"*.yml", "*.yaml"} {
+		files, _ := filepath.Glob(pattern) // the pattern is right
+		for _, f := range files {
+			if b, err := os.ReadFile(f); err == nil && looksLikePlays(string(b)) {
+				here = append(here, f)
+			}
+		}
+	}
+	if len(here) == 0 {
+		return []string{defaultPlaybook}
+	}
+	return here
+}
+
+// looksLikePlays goes by the words: a playbook may be too broken to be read, and
+// is the more worth looking at.
+func looksLikePlays(text string) bool {
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line == "" || line == "---" || line[0] == '#' {
+			continue
+		}
+		return line[0] == '-' && (strings.Contains(text, "hosts:") || strings.Contains(text, "import_playbook:"))
+	}
+	return false
 }
 
 func listRules(s streams) error {
@@ -93,7 +128,7 @@ func lint(ctx context.Context, s streams, f *lintFlags, paths []string) error {
 	case "sarif":
 		err = linter.WriteSARIF(s.out, version, found)
 	default:
-		err = tell(s, found, broken)
+		err = tell(s, paths, found, broken)
 	}
 	switch {
 	case err != nil:
@@ -199,7 +234,7 @@ func flatten(err error) []playbook.Finding {
 }
 
 // tell prints findings for people.
-func tell(s streams, found []playbook.Finding, broken *multierror.Error) error {
+func tell(s streams, paths []string, found []playbook.Finding, broken *multierror.Error) error {
 	var b strings.Builder
 	for _, f := range found {
 		fmt.Fprintf(&b, "%s: %s: %s [%s]\n", f.Place, f.Level, f.Msg, f.Rule)
@@ -208,7 +243,7 @@ func tell(s streams, found []playbook.Finding, broken *multierror.Error) error {
 		}
 	}
 	if len(found) == 0 && broken == nil {
-		b.WriteString("nothing found\n")
+		b.WriteString("nothing found in " + strings.Join(paths, ", ") + "\n")
 	}
 	_, err := fmt.Fprint(s.out, b.String())
 	return err

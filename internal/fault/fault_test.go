@@ -34,9 +34,9 @@ func TestPlace(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	known := []string{"state", "owner", "group", "mode", "recurse", "path"}
+	known := []string{"state", "owner", "group", "mode", "recurse", "path", "pip", "ping"}
 	for name, want := range map[string]string{
-		"sate": "state", "stat": "state", "onwer": "owner", "recursive": "recurse", "pth": "path", "banana": "", "Mode": "mode",
+		"sate": "state", "stat": "state", "onwer": "owner", "recursive": "recurse", "pth": "path", "banana": "", "Mode": "mode", "pin": "ping",
 	} {
 		if got := Nearest(name, known); got != want {
 			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)

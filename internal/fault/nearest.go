@@ -9,11 +9,20 @@ func Nearest(name string, known []string) string {
 	best, bestDist := "", len(name)/3+1
 	for _, k := range known {
 		d := distance(strings.ToLower(name), strings.ToLower(k))
-		if d < bestDist || d == bestDist && best != "" && len(k) == len(name) && len(best) != len(name) {
+		if d < bestDist || d == bestDist && best != "" && closer(name, k, best) {
 			best, bestDist = k, d
 		}
 	}
 	return best
+}
+
+// closer decides between names of one distance: a name that was cut short is
+// likelier than one with a wrong letter, and that than one with a letter too many.
+func closer(name, k, best string) bool {
+	if cut := strings.HasPrefix(k, name); cut != strings.HasPrefix(best, name) {
+		return cut
+	}
+	return len(k) == len(name) && len(best) != len(name)
 }
 
 // DidYouMean gives a hint that names the nearest known name, or lists all of
