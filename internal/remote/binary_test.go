@@ -68,6 +68,9 @@ func TestWorkerImports(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, dep := range strings.Fields(string(out)) {
+		if dep == "regexp" {
+			t.Error("the worker imports regexp; pyre.MustCompile does the same")
+		}
 		for _, no := range []string{"golang.org/x/crypto/ssh", "github.com/pkg/sftp", "gopkg.in/yaml", "charmbracelet", "spf13",
 			"mageprov/internal/jinja", "mageprov/internal/connection", "mageprov/internal/remote", "mageprov/internal/play", "mageprov/internal/report"} {
 			if strings.Contains(dep, no) {

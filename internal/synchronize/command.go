@@ -183,7 +183,7 @@ func explain(host string, login module.Login, out output) (msg, hint string) {
 		return "sudo on " + host + " needs a password, which rsync cannot give: " + strings.TrimSpace(msg), "allow rsync in the node's sudoers with NOPASSWD, or log in as the user"
 	case out.rc == 127, has("rsync: command not found"), has("rsync: not found"), has("connection unexpectedly closed") && has("No such file or directory"):
 		return "there is no rsync on " + host + ": " + strings.TrimSpace(msg), "a task before this one may install it: package: {name: rsync}"
-	case has("Permission denied (") && out.rc == 255:
+	case has("Permission denied (publickey"), has("Permission denied (password"), has("Permission denied (keyboard"), has("Permission denied (gssapi"):
 		return msg, "rsync makes its own ssh connection, which cannot use a password: a key or an agent is needed"
 	case has("Host key verification failed"):
 		return msg, "the host's key must be in known_hosts; --host-key accept-new stores it"
