@@ -72,5 +72,6 @@ conformance: build
 	cd conformance && go test -tags conformance -count=1 -timeout 60m .
 
 # Ratios against ansible-core over the same sshd; needs ansible-core, sshd, root.
+# BENCH="1 host" runs only what has that in its name.
 bench:
 	CGO_ENABLED=0 go test -tags bench ./bench -run TestCompare -count 1 -timeout 60m -v
