@@ -168,3 +168,6 @@ func splitLines(s string) []any {
 // cleanText makes output printable as JSON text: each byte that is not UTF-8
 // becomes U+FFFD.
 func cleanText(b []byte) string { return string([]rune(string(b))) }
+
+// shellQuote makes one word of s for a POSIX shell.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

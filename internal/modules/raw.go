@@ -58,6 +58,3 @@ func runRaw(ctx context.Context, c module.Controller, args module.Args) (*module
 	}
 	return res, nil
 }
-
-// shellQuote makes one word of s for a POSIX shell.
-func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
