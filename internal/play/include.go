@@ -78,7 +78,7 @@ func (b *batch) included(g *inclusion) {
 	if g.file == "" {
 		return
 	}
-	b.emit(report.Event{Type: report.Included, Name: g.name, Hosts: names(g.hosts), Label: g.label})
+	b.emit(report.Event{Type: report.Included, Name: absolute(g.name), Hosts: names(g.hosts), Label: g.label})
 	for _, h := range g.hosts {
 		h.count(func(s *report.Stats) { s.OK++ })
 	}
