@@ -13,11 +13,14 @@ import (
 
 // testCase is one playbook: its name is group/book without the suffix.
 type testCase struct {
-	name, group, book string
+	name, dir, book string
 	title             string
 	inventory         string
 	runs              [][]string // arguments of each run
 	fresh             bool
+	versions          bool // the answer tells versions of packages
+	live              bool // the answer tells of this machine
+	number            int  // its place in the list of all
 }
 
 // args are the arguments of the run that is being made.
@@ -32,13 +35,14 @@ type run struct {
 //	# run: --check       a run with these arguments; as often as wanted
 //	# inventory: NAME    in the group's directory, instead of the common one
 //	# fresh              begins on hosts on which nothing has been done
+//	# versions           tells versions of packages that the lab offers
+//	# live               tells of this machine: no answer is kept
 func readCase(dir, book string) (*testCase, error) {
 	text, err := os.ReadFile(filepath.Join(dir, book))
 	if err != nil {
 		return nil, err
 	}
-	group := filepath.Base(dir)
-	c := &testCase{name: group + "/" + strings.TrimSuffix(book, ".yml"), group: group, book: book, inventory: "inventory.yml"}
+	c := &testCase{name: filepath.Base(dir) + "/" + strings.TrimSuffix(book, ".yml"), dir: dir, book: book, inventory: "inventory.yml"}
 	for line := range strings.Lines(string(text)) {
 		note, ok := strings.CutPrefix(strings.TrimSpace(line), "# ")
 		if !ok {
@@ -53,6 +57,10 @@ func readCase(dir, book string) (*testCase, error) {
 			c.inventory = inventory
 		case note == "fresh":
 			c.fresh = true
+		case note == "versions":
+			c.versions = true
+		case note == "live":
+			c.live = true
 		case c.title == "":
 			c.title = note
 		}
@@ -66,7 +74,8 @@ func readCase(dir, book string) (*testCase, error) {
 	return c, nil
 }
 
-// groups reads all cases, by directory, without those whose names do not match
+// groups reads all cases, by directory (a role by its playbook: it has hosts of
+// its own), without those whose names do not match
 // CASES (globs over group/name, separated by spaces).
 func groups(t *testing.T) (all map[string][]*testCase, chosen bool) {
 	t.Helper()
@@ -80,17 +89,22 @@ func groups(t *testing.T) (all map[string][]*testCase, chosen bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range append(books, roles...) {
+	for i, b := range append(books, roles...) {
 		c, err := readCase(filepath.Dir(b), filepath.Base(b))
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.number = i
 		wanted := len(globs) == 0 || slices.ContainsFunc(globs, func(g string) bool {
 			ok, err := filepath.Match(g, c.name)
 			return err == nil && ok
 		})
 		if wanted {
-			all[filepath.Dir(b)] = append(all[filepath.Dir(b)], c)
+			group := filepath.Dir(b)
+			if group == "roles" {
+				group = b
+			}
+			all[group] = append(all[group], c)
 		}
 	}
 	if len(all) == 0 {

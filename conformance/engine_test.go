@@ -23,7 +23,7 @@ type answer struct {
 	Results map[string][]result // of each host, in order
 	Changes state
 	Seconds float64
-	Errors  string // for people, not compared
+	Errors  string `json:"-"` // for people, not compared
 }
 
 // result is what a task returned on a host.

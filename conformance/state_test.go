@@ -155,6 +155,8 @@ var (
 	cronHead   = regexp.MustCompile(`(?m)^# \(.* installed on .*\)$`)
 	backupName = regexp.MustCompile(`\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~`)
 	clock      = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?`)
+	fetched    = regexp.MustCompile(`Fetched [\d.,]+ k?M?B in [\dhmins ]+ \(.*?/s\)`)
+	progress   = regexp.MustCompile(`\(Reading database \.\.\. (\d+%)?\r?(?:\(|(\d+) files)`)
 	scratch    = regexp.MustCompile(`(/home/admin|/root)/\.ansible/tmp/ansible-(tmp-|moduletmp-|local-)[^\s"']*|/tmp/ansible[.\w-]*|/tmp/mageprov[.\w-]*`)
 )
 

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +22,7 @@ type twin struct {
 	lab    *lab.Lab
 	host   lab.Host
 	before state
+	fresh  bool // booted since it was asked for; see begin
 	// controls holds ansible's SSH connections, which end with the host.
 	controls string
 }
@@ -79,27 +79,22 @@ func newTwin(t *testing.T, engine string, n int) *twin {
 	return &twin{engine: engine, lab: newLab(fmt.Sprint(engine, n)), host: lab.Hosts(1)[0], controls: t.TempDir()}
 }
 
-// renew boots both twins again from the base tree.
-func (p *pair) renew(t *testing.T) {
+// begin boots the host again from the base tree, when that was asked for. The
+// oracle's is left alone until a case has to be asked.
+func (w *twin) begin(t *testing.T) {
 	t.Helper()
-	var wg sync.WaitGroup
-	for _, w := range []*twin{p.oracle, p.ours} {
-		wg.Go(func() {
-			if err := os.RemoveAll(w.controls); err != nil {
-				t.Error(err)
-			}
-			if err := w.lab.Renew(t.Context(), w.host); err != nil {
-				t.Errorf("%v\n%s", err, w.console())
-				return
-			}
-			w.settle(t)
-			w.before = w.look(t)
-		})
+	if w.fresh {
+		return
 	}
-	wg.Wait()
-	if t.Failed() {
-		t.FailNow()
+	if err := os.RemoveAll(w.controls); err != nil {
+		t.Fatal(err)
 	}
+	if err := w.lab.Renew(t.Context(), w.host); err != nil {
+		t.Fatalf("%v\n%s", err, w.console())
+	}
+	w.settle(t)
+	w.before = w.look(t)
+	w.fresh = true
 }
 
 // console is what the host has written to its console.
