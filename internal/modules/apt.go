@@ -188,7 +188,12 @@ func listsTime(n node.Reader) time.Time {
 	return time.Time{}
 }
 
+// setListsTime tells how old the lists are, where Ansible does: not where
+// packages go.
 func (t *aptTask) setListsTime(n node.Reader, updated bool) {
+	if len(t.Name) > 0 && t.State == "absent" || len(t.Name) == 0 && (t.Autoclean || t.Autoremove) {
+		return
+	}
 	t.ret["cache_updated"] = updated
 	t.ret["cache_update_time"] = int64(0)
 	if at := listsTime(n); !at.IsZero() {
@@ -227,9 +232,10 @@ func (t *aptTask) refresh(ctx context.Context, w node.Writer) error {
 		return err
 	}
 	t.lists.unknown = t.lists.unknown || unknown
-	t.setListsTime(w, true)
 	// Check mode cannot know; it announces a change only where there are no lists at all.
-	if unknown && before == "" || !unknown && listsPrint(w) != before {
+	changed := unknown && before == "" || !unknown && listsPrint(w) != before
+	t.setListsTime(w, changed)
+	if changed {
 		return nil
 	}
 	return module.ErrNoChange

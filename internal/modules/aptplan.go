@@ -27,7 +27,7 @@ func (t *aptTask) transact(ctx context.Context, n node.Reader, what string, buil
 		return err
 	}
 	if sim != nil && sim.empty() && !t.lists.refresh {
-		if op != nil {
+		if op != nil && t.State != "latest" {
 			setOutput(t.ret, out)
 			if t.Upgrade != nil {
 				t.ret["msg"] = t.ret["stdout"]
@@ -132,16 +132,16 @@ func missingFromLists(stderr string) bool {
 // explain turns apt-get's refusal into an error with the next step.
 func (t *aptTask) explain(ctx context.Context, n node.Reader, op []string, res node.Result) error {
 	stderr := string(res.Stderr)
-	ret := map[string]any{"rc": int64(res.RC)}
-	setOutput(ret, res)
-	fail := &module.Failure{Return: ret}
+	fail := &module.Failure{Return: map[string]any{}}
 	if listsPrint(n) == "" && missingFromLists(stderr) {
 		fail.Hint = "the node has no package lists yet: set update_cache: true"
 	}
 	switch {
 	case notLocated.MatchString(stderr):
 		name := notLocated.Groups(stderr)[1]
-		fail.Msg = "no package matching '" + name + "' is available"
+		fail.Msg = "No package matching '" + name + "' is available"
+		delete(t.ret, "cache_updated")
+		delete(t.ret, "cache_update_time")
 		if fail.Hint == "" {
 			fail.Hint = t.nearestPackage(ctx, n, name)
 		}
@@ -152,6 +152,8 @@ func (t *aptTask) explain(ctx context.Context, n node.Reader, op []string, res n
 			fail.Hint = "available: " + strings.Join(vs, ", ")
 		}
 	default:
+		fail.Return["rc"] = int64(res.RC)
+		setOutput(fail.Return, res)
 		e := aptFailure("apt-get "+strings.Join(op, " ")+" failed", res).(*module.Failure)
 		if fail.Hint == "" {
 			fail.Hint = e.Hint
