@@ -14,13 +14,13 @@ import (
 // testCase is one playbook: its name is group/book without the suffix.
 type testCase struct {
 	name, dir, book string
-	title             string
-	inventory         string
-	runs              [][]string // arguments of each run
-	fresh             bool
-	versions          bool // the answer tells versions of packages
-	live              bool // the answer tells of this machine
-	number            int  // its place in the list of all
+	title           string
+	inventory       string
+	runs            [][]string // arguments of each run
+	fresh           bool
+	versions        bool // the answer tells versions of packages
+	live            bool // the answer tells of this machine
+	number          int  // its place in the list of all
 }
 
 // args are the arguments of the run that is being made.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -35,33 +36,33 @@ func TestConformance(t *testing.T) {
 		shards = n
 	}
 	shards = min(shards, len(all))
-	free := make(chan *pair, shards)
-	for _, p := range twins(t, shards) {
-		free <- p
-	}
+	pairs := twins(t, shards)
 	cache := newCache(t)
 	dirs := slices.SortedFunc(maps.Keys(all), func(a, b string) int {
 		return cmp.Or(cmp.Compare(weight(all[b]), weight(all[a])), strings.Compare(a, b))
 	})
 	var verdicts []verdict
-	done := make(chan verdict)
-	t.Run("", func(t *testing.T) {
-		go func() {
-			for v := range done {
-				verdicts = append(verdicts, v)
-				fmt.Println(v)
+	done, next := make(chan verdict), make(chan string)
+	var wg sync.WaitGroup
+	for _, p := range pairs {
+		wg.Go(func() {
+			for dir := range next {
+				t.Run(dir, func(t *testing.T) { p.group(t, all[dir], cache, known, done) })
 			}
-		}()
+		})
+	}
+	go func() {
 		for _, dir := range dirs {
-			t.Run(dir, func(t *testing.T) {
-				t.Parallel()
-				p := <-free
-				defer func() { free <- p }()
-				p.group(t, all[dir], cache, known, done)
-			})
+			next <- dir
 		}
-	})
-	close(done)
+		close(next)
+		wg.Wait()
+		close(done)
+	}()
+	for v := range done {
+		verdicts = append(verdicts, v)
+		fmt.Println(v)
+	}
 	table(verdicts)
 	if !chosen {
 		for _, e := range known.unused() {

@@ -144,26 +144,26 @@ func (a *answer) readAnsible(out []byte) error {
 
 // readOurs reads the events of --json.
 func (a *answer) readOurs(out []byte) error {
-	task := ""
+	names := map[string]string{} // by place, since hosts may be at different tasks
 	for line := range bytes.Lines(out) {
 		var e struct {
-			Event, Host, Name, Status string
-			LoopItem                  bool `json:"loop_item"`
-			Attempt                   int
-			Result                    map[string]any
-			Stats                     map[string]map[string]int
+			Event, Host, Name, Place, Status string
+			LoopItem                         bool `json:"loop_item"`
+			Attempt                          int
+			Result                           map[string]any
+			Stats                            map[string]map[string]int
 		}
 		if err := json.Unmarshal(line, &e); err != nil {
 			return err
 		}
 		switch e.Event {
 		case "task_start":
-			task = e.Name
+			names[e.Place] = e.Name
 		case "recap":
 			a.Recap = e.Stats
 		case "host_result":
 			if e.Name == "" {
-				e.Name = task
+				e.Name = names[e.Place]
 			}
 			if attempt := e.Attempt > 0 && e.Result == nil; !e.LoopItem && !attempt {
 				a.add(e.Host, e.Name, e.Status, e.Result)
@@ -203,7 +203,11 @@ func clean(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
 		out := map[string]any{}
+		text, _ := v["stdout"].(string)
 		for k, e := range v {
+			if k == "stdout_lines" && isApt(text) {
+				continue // the lines of a progress are as many as steps were shown
+			}
 			if !excluded.key(k) {
 				out[plain(k)] = clean(e)
 			}

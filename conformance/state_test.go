@@ -156,12 +156,22 @@ var (
 	backupName = regexp.MustCompile(`\.\d+\.\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d~`)
 	clock      = regexp.MustCompile(`\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?Z?`)
 	fetched    = regexp.MustCompile(`Fetched [\d.,]+ k?M?B in [\dhmins ]+ \(.*?/s\)`)
-	progress   = regexp.MustCompile(`\(Reading database \.\.\. (\d+%)?\r?(?:\(|(\d+) files)`)
+	progress   = regexp.MustCompile(`\(Reading database \.\.\. (\d+%)?\r`)
 	scratch    = regexp.MustCompile(`(/home/admin|/root)/\.ansible/tmp/ansible-(tmp-|moduletmp-|local-)[^\s"']*|/tmp/ansible[.\w-]*|/tmp/mageprov[.\w-]*`)
 )
 
+// isApt is whether a text is what apt printed while it installed or removed:
+// dpkg shows its progress where it thinks that somebody watches.
+func isApt(s string) bool {
+	return strings.Contains(s, "(Reading database ... ") || strings.Contains(s, "\nFetched ")
+}
+
 // plain takes out of a text what differs from run to run.
 func plain(s string) string {
+	if isApt(s) {
+		s = strings.ReplaceAll(progress.ReplaceAllString(s, ""), "\r", "")
+		s = fetched.ReplaceAllString(s, "Fetched")
+	}
 	s = cronHead.ReplaceAllString(s, "# (installed)")
 	s = backupName.ReplaceAllString(s, ".BACKUP~")
 	s = scratch.ReplaceAllString(s, "TMP")
