@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -88,6 +89,9 @@ func (l *Lab) furnish(root string, h Host) error {
 // when the host has powered off.
 func (l *Lab) Supervise(ctx context.Context, name string) error {
 	dir, cgroup := l.state(name), l.prefix()+name
+	// A mount namespace belongs to a thread: on another one the mounts below, and
+	// the host, would be in the machine's own.
+	runtime.LockOSThread()
 	if err := plainCgroups(cgroup); err != nil {
 		return err
 	}
