@@ -50,24 +50,54 @@ func newBecoming(b Become) *becoming {
 // then runs argv. The password is not in it.
 func (m *becoming) wrap(argv []string) []string {
 	inner := append([]string{"/bin/sh", "-c", "echo " + m.marker + ` >&2; exec "$@"`, "sh"}, argv...)
+	flags := strings.Fields(m.b.Flags)
 	if m.b.Method == "su" {
-		return []string{"su", "-s", "/bin/sh", m.b.user(), "-c", QuoteAll(inner)}
+		return append(append([]string{"su", "-s", "/bin/sh"}, flags...), m.b.user(), "-c", QuoteAll(inner))
 	}
-	out := []string{m.b.Exe, "-H"}
+	out := []string{m.b.Exe}
 	if m.b.Exe == "" {
 		out[0] = "sudo"
+	}
+	if len(flags) == 0 { // they stand in place of it
+		out = append(out, "-H")
 	}
 	if m.b.Password == "" {
 		out = append(out, "-n")
 	} else {
 		out = append(out, "-S", "-p", m.prompt)
 	}
-	for _, f := range strings.Fields(m.b.Flags) {
-		if f != "-H" && f != "-S" && f != "-n" { // said already
+	for _, f := range flags {
+		if f != "-S" && f != "-n" { // said already
 			out = append(out, f)
+		}
+		if asksShell(f) {
+			inner = []string{"/bin/sh", "-c", "echo " + m.marker + " >&2; eval \"`printf '" + octal("exec "+QuoteAll(argv)) + "'`\""}
 		}
 	}
 	return append(append(out, "-u", m.b.user(), "--"), inner...)
+}
+
+// asksShell says whether a flag has sudo run the command by way of the user's
+// shell: sudo then escapes all that is special to it, but for the dollar.
+func asksShell(flag string) bool {
+	switch flag {
+	case "--login", "--shell":
+		return true
+	}
+	return len(flag) > 1 && flag[1] != '-' && strings.ContainsAny(flag[1:], "is") && !strings.ContainsAny(flag[1:], "ugpCcDhrtTR")
+}
+
+// octal writes text as a format of printf that holds nothing special to a shell.
+func octal(text string) string {
+	var out strings.Builder
+	for _, c := range []byte(text) {
+		if c <= ' ' && c != ' ' || strings.IndexByte("\\$`'\"%!", c) >= 0 {
+			fmt.Fprintf(&out, "\\%03o", c)
+		} else {
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
 }
 
 // become starts argv through start and returns when the other user's process

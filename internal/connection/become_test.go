@@ -34,6 +34,9 @@ func TestSudo(t *testing.T) {
 		"with password":             {[]string{"ALL=(ALL) ALL"}, Become{Password: right}, nil},
 		"with lecture":              {[]string{"ALL=(ALL) ALL", "lecture=always"}, Become{Password: right}, nil},
 		"with flags":                {[]string{"ALL=(ALL) ALL"}, Become{Password: right, Flags: "-H -S -n -E"}, nil},
+		"login shell":               {[]string{"ALL=(ALL) NOPASSWD: ALL"}, Become{Flags: "-i"}, nil},
+		"login shell, password":     {[]string{"ALL=(ALL) ALL"}, Become{Password: right, Flags: "-H -i"}, nil},
+		"su with a login shell":     {nil, Become{Method: "su", User: "SELF2", Password: right, Flags: "-l"}, nil},
 		"wrong password":            {[]string{"ALL=(ALL) ALL"}, Become{Password: wrong}, []string{"sudo on web1 refused the password", "-K"}},
 		"wrong password, one try":   {[]string{"ALL=(ALL) ALL", "passwd_tries=1"}, Become{Password: wrong}, []string{"refused the password"}},
 		"no password given":         {[]string{"ALL=(ALL) ALL"}, Become{}, []string{"sudo on web1 needs a password", "--ask-become-pass"}},
@@ -60,7 +63,7 @@ func TestSudo(t *testing.T) {
 			if c.b.User == "SELF2" {
 				c.b.User = sshtest.NewUser(t)
 			}
-			rc, out, errOut, err := conn.Exec(context.Background(), "id -un; cat; echo to stderr >&2; exit 7", c.b, strings.NewReader("its input"))
+			rc, out, errOut, err := conn.Exec(context.Background(), "me=$(id -un); echo \"$me\"; cat; echo to stderr >&2; exit 7", c.b, strings.NewReader("its input"))
 			if len(c.want) > 0 {
 				code := fault.ExitFailed
 				if label == "unknown method" || label == "line break in password" {
