@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// The plain scalars of YAML 1.1. Numbers in base 60 and dates stay text: nobody
-// who writes 22:22 or 2024-01-31 in a playbook means a number or an object.
+// The plain scalars of YAML 1.1, with its numbers in base 60: 12:30 is 750.
+// Dates stay text: nobody who writes 2024-01-31 in a playbook means an object.
 var (
+	sixtyPattern = regexp.MustCompile(`^[-+]?(?:[1-9][0-9_]*(?::[0-5]?[0-9])+|[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*)$`)
 	intPattern   = regexp.MustCompile(`^[-+]?(?:0b[01_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)$`)
 	floatPattern = regexp.MustCompile(`^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$`)
 )
@@ -34,12 +35,44 @@ func plainValue(s string) any {
 		}
 		return s
 	}
+	if strings.Contains(s, ":") {
+		if sixtyPattern.MatchString(s) {
+			return base60(s)
+		}
+		return s
+	}
 	if floatPattern.MatchString(s) {
 		if v, ok := floatValue(s); ok {
 			return v
 		}
 	}
 	return s
+}
+
+// base60 reads what sixtyPattern has found: a number, or its whole part, in base 60.
+func base60(s string) any {
+	digits := strings.TrimLeft(strings.ReplaceAll(s, "_", ""), "+-")
+	sum, whole := new(big.Int), true
+	for _, d := range strings.Split(digits, ":") {
+		if strings.Contains(d, ".") {
+			whole = false
+			break
+		}
+		n, _ := new(big.Int).SetString(d, 10)
+		sum.Add(sum.Mul(sum, big.NewInt(60)), n)
+	}
+	if whole {
+		if s[0] == '-' {
+			sum.Neg(sum)
+		}
+		return smallest(sum)
+	}
+	last, _ := strconv.ParseFloat(digits[strings.LastIndexByte(digits, ':')+1:], 64)
+	f, _ := new(big.Float).SetInt(sum).Float64()
+	if f = f*60 + last; s[0] == '-' {
+		f = -f
+	}
+	return f
 }
 
 // jsonValue reads an unquoted scalar of a JSON file, where 1e3 is a number.
