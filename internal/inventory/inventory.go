@@ -44,6 +44,7 @@ type Inventory struct {
 	parse    func(*jinja.Text) error
 	extra    *jinja.Dict
 	sources  []string // as given
+	options  Options  // for Reload
 	Warnings []string // what Load found odd but not wrong
 
 	mu        sync.RWMutex
@@ -58,6 +59,8 @@ type Inventory struct {
 	varFiles  map[string][]fileVars
 	groupsMap *jinja.Dict // GroupsDict of gen groupsGen
 	groupsGen int
+	// added is what the run itself has added, to be done again by Reload
+	added []func(*Inventory) error
 }
 
 // Host is one managed node.
@@ -106,7 +109,7 @@ func (inv *Inventory) Sources() []string { return inv.sources }
 
 func newInventory(o Options) *Inventory {
 	inv := &Inventory{
-		files: o.Files, vault: o.Vault, evaluate: o.Evaluate, parse: o.Parse, extra: o.Extra, sources: o.Sources,
+		files: o.Files, vault: o.Vault, evaluate: o.Evaluate, parse: o.Parse, extra: o.Extra, sources: o.Sources, options: o,
 		hosts: map[string]*Host{}, groups: map[string]*Group{}, implicit: map[string]*Host{},
 		varFiles: map[string][]fileVars{},
 	}

@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"context"
+
 	"github.com/hashicorp/go-multierror"
 
 	"mageprov/internal/fault"
@@ -13,6 +15,17 @@ import (
 func (inv *Inventory) AddHost(name string, groups []string, vars *jinja.Dict) (changed bool, err error) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
+	changed, err = inv.addHost(name, groups, vars)
+	if changed && err == nil {
+		inv.added = append(inv.added, func(to *Inventory) error {
+			_, err := to.addHost(name, groups, vars)
+			return err
+		})
+	}
+	return changed, err
+}
+
+func (inv *Inventory) addHost(name string, groups []string, vars *jinja.Dict) (changed bool, err error) {
 	name, port := splitPort(name)
 	if name == "" {
 		return false, fault.New("a host needs a name")
@@ -60,6 +73,20 @@ func setRuntime(h *Host, key string, v any) bool {
 func (inv *Inventory) AddToGroup(host, group string, parents []string) (changed bool, err error) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
+	changed, err = inv.addToGroup(host, group, parents)
+	if changed && err == nil {
+		inv.added = append(inv.added, func(to *Inventory) error {
+			if to.findOrImply(host) == nil {
+				return nil // the sources no longer have it
+			}
+			_, err := to.addToGroup(host, group, parents)
+			return err
+		})
+	}
+	return changed, err
+}
+
+func (inv *Inventory) addToGroup(host, group string, parents []string) (changed bool, err error) {
 	h := inv.findOrImply(host)
 	if h == nil {
 		return false, fault.New("host %s is not in the inventory", host)
@@ -98,4 +125,30 @@ func (inv *Inventory) changed(hosts, groups []string) error {
 		}
 	}
 	return errs.ErrorOrNil()
+}
+
+// Reload reads the sources again, as meta: refresh_inventory does. What the run
+// has added stays. If the sources cannot be read, nothing changes.
+func (inv *Inventory) Reload(ctx context.Context) error {
+	fresh, err := LoadContext(ctx, inv.options)
+	if err != nil {
+		return err
+	}
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	if inv.playDir != "" {
+		if err := fresh.LoadVars(inv.playDir); err != nil {
+			return err
+		}
+	}
+	for _, again := range inv.added {
+		if err := again(fresh); err != nil {
+			return err
+		}
+	}
+	inv.hosts, inv.hostOrder, inv.groups, inv.order = fresh.hosts, fresh.hostOrder, fresh.groups, fresh.order
+	inv.implicit, inv.dirs, inv.varFiles = fresh.implicit, fresh.dirs, fresh.varFiles
+	inv.gen = max(inv.gen, fresh.gen) + 1 // no view of either is of this number
+	inv.groupsMap = nil
+	return nil
 }

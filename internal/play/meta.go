@@ -93,7 +93,11 @@ func (b *batch) meta(ctx context.Context, in inherited, t *playbook.Task, hosts 
 		for _, h := range on {
 			b.run.links.drop(h.name)
 		}
-	case "noop", "refresh_inventory":
+	case "noop":
+	case "refresh_inventory":
+		if err := b.run.o.Inventory.Reload(ctx); err != nil {
+			return append(failed, b.failTask(in, t, on, err)...)
+		}
 		b.run.refreshInventory()
 	default:
 		err := fault.At(t.Place, "meta: %q is not known", word).WithHint("%s", fault.DidYouMean(word, metas))
