@@ -37,6 +37,7 @@ func init() {
 			s := self.(string)
 			return strings.IndexFunc(s, unicode.IsLetter) >= 0 && titleCase(s) == s, nil
 		},
+		"encode": recode, "decode": recode,
 		"isidentifier": func(c *Call, self any) (any, error) { return isIdentifier(self.(string)), nil },
 		"isascii": func(c *Call, self any) (any, error) {
 			return len(self.(string)) == length(self) || isASCII(self.(string)), nil
