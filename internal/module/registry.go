@@ -30,6 +30,9 @@ type Spec struct {
 	Local bool
 	// Raw lists arguments that are not templated before Action sees them.
 	Raw []string
+	// AsJSON lists arguments whose dictionaries and lists come as their JSON text,
+	// with the keys in the order in which they were written.
+	AsJSON []string
 	// Foreign makes the Spec of an executable that a site brings in a library
 	// directory, or says why it cannot run. Only custom_module has it.
 	Foreign func(name, file string, content []byte) (*Spec, error)

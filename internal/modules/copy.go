@@ -16,7 +16,7 @@ import (
 
 func init() {
 	module.Register(module.Spec{
-		Name: "ansible.builtin.copy", Action: copyAction,
+		Name: "ansible.builtin.copy", Action: copyAction, AsJSON: []string{"content"},
 		New: func() any { return &copyFile{Force: true, LocalFollow: true} },
 	})
 }

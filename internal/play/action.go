@@ -136,6 +136,29 @@ func (c *controller) environment(ctx context.Context) (map[string]string, error)
 	return env, nil
 }
 
+// asJSON renders the arguments that the module wants as JSON text.
+func asJSON(ctx context.Context, s *template.Scope, spec *module.Spec, d *jinja.Dict) (*jinja.Dict, error) {
+	for _, name := range spec.AsJSON {
+		raw, ok := d.Get(name)
+		if !ok {
+			continue
+		}
+		v, err := s.Render(ctx, raw)
+		if err != nil {
+			return nil, err
+		}
+		switch v.(type) {
+		case *jinja.Dict, *jinja.List:
+			if v, err = jinja.ToJSON(v, jinja.JSONOptions{EnsureASCII: true}); err != nil {
+				return nil, err
+			}
+		}
+		d = d.Clone()
+		d.Set(name, v)
+	}
+	return d, nil
+}
+
 // Raw gives an argument as it was written.
 func (c *controller) Raw(arg string) any {
 	v, _ := c.x.raw.Get(arg)

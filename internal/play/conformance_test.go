@@ -199,7 +199,7 @@ func normalise(text, dir string, onlySum bool) string {
 		case l == "" || strings.HasPrefix(l, "[WARNING]") || strings.HasPrefix(l, "[DEPRECATION"), strings.HasPrefix(l, "  hint:"), strings.HasPrefix(l, "  at: "),
 			strings.HasPrefix(l, "An exception occurred"), strings.HasPrefix(l, "  - "), strings.HasPrefix(l, "check: "):
 			continue
-		case metaTask.MatchString(l) || strings.HasPrefix(l, "NO MORE HOSTS LEFT"), strings.HasPrefix(l, "ASYNC "):
+		case metaTask.MatchString(l) || strings.HasPrefix(l, "NO MORE HOSTS LEFT"), strings.HasPrefix(l, "Pausing for "), strings.HasPrefix(l, "(ctrl+C then"), strings.HasPrefix(l, "ASYNC "):
 			continue // steps of the engine, not results
 		case stars.MatchString(l):
 			flush()

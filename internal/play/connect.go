@@ -233,12 +233,12 @@ func (x *execution) reach(ctx context.Context, s *template.Scope) (connection.Ta
 		}
 		return out
 	}
-	keyword := func(v any, def string) string {
+	given := func(v any, def string) string {
 		if err != nil || v == nil || x.delegate != nil {
 			return def
 		}
-		r, rerr := s.Render(ctx, v)
-		if rerr != nil {
+		r, rerr := keyword(ctx, s, v)
+		if rerr != nil || r == nil {
 			err = rerr
 			return def
 		}
@@ -251,16 +251,16 @@ func (x *execution) reach(ctx context.Context, s *template.Scope) (connection.Ta
 	if implicitLocal(x.b.run, h) {
 		kind = "local"
 	}
-	t.Kind = normalKind(get(keyword(x.in.base.Connection, kind), "ansible_connection"))
+	t.Kind = normalKind(get(given(x.in.base.Connection, kind), "ansible_connection"))
 	t.Host = get(h.name, "ansible_host", "ansible_ssh_host")
-	t.User = get(keyword(x.in.base.RemoteUser, l.User), "ansible_user", "ansible_ssh_user")
+	t.User = get(given(x.in.base.RemoteUser, l.User), "ansible_user", "ansible_ssh_user")
 	t.Password = get(l.Password, loginPasswords...)
 	x.b.run.hide(t.Password, t.User)
 	key := get(l.KeyFile, "ansible_ssh_private_key_file", "ansible_private_key_file")
 	if key != "" {
 		t.KeyFiles = []string{expandHome(key)}
 	}
-	port := get(keyword(x.in.base.Port, portOf(l)), "ansible_port", "ansible_ssh_port")
+	port := get(given(x.in.base.Port, portOf(l)), "ansible_port", "ansible_ssh_port")
 	if port != "" {
 		if t.Port, err = portion(port, 0); err != nil {
 			return t, fault.New("ansible_port of %s: %v", h.name, err)
@@ -337,7 +337,7 @@ func (x *execution) become(ctx context.Context, s *template.Scope) (connection.B
 		}
 		if kw != nil {
 			var r any
-			if r, err = s.Render(ctx, kw); err == nil && r != template.Omit && r != nil {
+			if r, err = keyword(ctx, s, kw); err == nil && r != nil {
 				def = jinja.Str(r)
 			}
 		}

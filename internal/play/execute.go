@@ -24,6 +24,8 @@ type execution struct {
 	h     *host
 	scope *template.Scope
 	noLog bool
+	// name and module stand in results where hosts go at their own pace
+	name, module string
 	// of the item at hand
 	check, diff bool
 	delegate    *host // nil: the host itself
@@ -179,11 +181,11 @@ func (x *execution) settings(ctx context.Context, s *template.Scope) (err error)
 	}
 	x.delegate = nil
 	if x.in.base.DelegateTo != nil {
-		v, err := s.Render(ctx, x.in.base.DelegateTo)
+		v, err := keyword(ctx, s, x.in.base.DelegateTo)
 		if err != nil {
 			return fault.Wrap(err, "delegate_to")
 		}
-		if name := jinja.Str(v); v != nil && name != "" && v != template.Omit {
+		if name := jinja.Str(v); v != nil && name != "" {
 			x.delegate = x.b.run.host(name)
 		}
 	}
@@ -322,8 +324,8 @@ func (x *execution) timeout(ctx context.Context, s *template.Scope) (time.Durati
 	if x.in.base.Timeout == nil {
 		return 0, nil
 	}
-	v, err := s.Render(ctx, x.in.base.Timeout)
-	if err != nil {
+	v, err := keyword(ctx, s, x.in.base.Timeout)
+	if err != nil || v == nil {
 		return 0, err
 	}
 	d, err := seconds(v)
@@ -403,6 +405,10 @@ func (x *execution) arguments(ctx context.Context, s *template.Scope) (module.Ar
 		}
 	}
 	if !x.t.Spec.Local {
+		render, err := asJSON(ctx, s, x.t.Spec, render)
+		if err != nil {
+			return nil, err
+		}
 		return s.RenderArgs(ctx, render)
 	}
 	return x.ordered(ctx, s, render)

@@ -3,6 +3,7 @@ package play
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"mageprov/internal/fault"
 	"mageprov/internal/jinja"
@@ -73,7 +74,7 @@ func merge(parent playbook.Base, child *playbook.Base) playbook.Base {
 		{&out.DelegateTo, &child.DelegateTo}, {&out.DelegateFacts, &child.DelegateFacts}, {&out.Debugger, &child.Debugger},
 	} {
 		if *p.from != nil {
-			*p.to = *p.from
+			*p.to = over(*p.from, *p.to)
 		}
 	}
 	out.Place, out.Name, out.Vars = child.Place, child.Name, child.Vars
@@ -82,6 +83,36 @@ func merge(parent playbook.Base, child *playbook.Base) playbook.Base {
 	out.Environment = join(parent.Environment, child.Environment)
 	out.ModuleDefaults = join(parent.ModuleDefaults, child.ModuleDefaults)
 	return out
+}
+
+// orInherited is a keyword that may turn out to be omitted: then what it stands
+// over holds.
+type orInherited struct{ own, outer any }
+
+func over(own, outer any) any {
+	if t, ok := own.(*jinja.Text); ok && outer != nil && strings.Contains(t.Source, "omit") {
+		return orInherited{own, outer}
+	}
+	return own
+}
+
+// keyword renders a keyword; nil where it is not set, or omitted.
+func keyword(ctx context.Context, s *template.Scope, v any) (any, error) {
+	outer := any(nil)
+	if o, ok := v.(orInherited); ok {
+		v, outer = o.own, o.outer
+	}
+	r, err := s.Render(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	if r == template.Omit {
+		if outer == nil {
+			return nil, nil
+		}
+		return keyword(ctx, s, outer)
+	}
+	return r, nil
 }
 
 // join never shares a backing array between siblings.
@@ -100,7 +131,7 @@ func (in inherited) flag(ctx context.Context, s *template.Scope, v any, def bool
 	case bool:
 		return v, nil
 	}
-	r, err := s.Render(ctx, v)
+	r, err := keyword(ctx, s, v)
 	if err != nil {
 		return false, err
 	}

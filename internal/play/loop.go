@@ -176,7 +176,9 @@ func (x *execution) finishLoop(all *outcome, results *jinja.List) *outcome {
 	default:
 		all.msg = "All items completed"
 	}
-	d.Set("msg", all.msg)
+	if len(results.Items) > 0 {
+		d.Set("msg", all.msg)
+	}
 	all.result = d
 	return all
 }

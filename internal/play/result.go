@@ -29,10 +29,9 @@ func (x *execution) read(res *module.Result) *outcome {
 	case res.Skipped:
 		out.status = report.Skipped
 		d.Set("skipped", true)
-		if res.Msg != "" {
-			if _, ok := d.Get("msg"); !ok {
-				d.Set("msg", res.Msg)
-			}
+		_, said := d.Get("skipped_reason")
+		if _, ok := d.Get("msg"); !ok && !said && res.Msg != "" {
+			d.Set("msg", res.Msg)
 		}
 	case res.Changed:
 		out.status = report.Changed
@@ -62,7 +61,7 @@ func (x *execution) read(res *module.Result) *outcome {
 func (x *execution) shows(res *module.Result) bool {
 	switch x.t.Spec.Short() {
 	case "debug":
-		return true
+		return !res.Skipped
 	case "assert":
 		quiet, _ := x.raw.Get("quiet")
 		return !jinja.Truth(quiet)
@@ -102,9 +101,13 @@ func (x *execution) override(ctx context.Context, s *template.Scope, out *outcom
 	if out.status == report.Unreachable || out.status == report.Skipped {
 		return out
 	}
-	if len(x.t.ChangedWhen) > 0 && out.status != report.Failed || len(x.t.ChangedWhen) > 0 && len(x.t.FailedWhen) > 0 {
+	if len(x.t.ChangedWhen) > 0 {
 		changed, err := x.all(ctx, x.withResult(s, out), x.t.ChangedWhen)
 		if err != nil {
+			if out.status == report.Failed { // the first failure says more
+				out.result.Set("changed_when_result", err.Error())
+				return out
+			}
 			return x.blame(out, "changed_when", err)
 		}
 		out.result.Set("changed", changed)
@@ -313,7 +316,7 @@ func (b *batch) showItem(x *execution, out *outcome) {
 
 // event says what happened, with everything hidden that no_log hides.
 func (out *outcome) event() report.Event {
-	e := report.Event{Type: report.HostResult, Host: out.host.name, Status: out.status, Delegate: out.deleg,
+	e := report.Event{Type: report.HostResult, Host: out.host.name, Name: out.x.name, Module: out.x.module, Status: out.status, Delegate: out.deleg,
 		Ignored: out.ignored, NoLog: out.noLog || out.x.noLog, Msg: out.msg, Hint: out.hint, Changes: out.changes, Show: out.show}
 	if e.Status == report.Failed {
 		e.Place = out.x.t.Place.String()
@@ -324,6 +327,7 @@ func (out *outcome) event() report.Event {
 		e.Result = map[string]any{"censored": censored, "changed": changed}
 		if out.status == report.Failed || out.status == report.Unreachable {
 			e.Msg = censored
+			e.Result[string(out.status)] = true
 		}
 		return e
 	}

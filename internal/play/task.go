@@ -43,11 +43,8 @@ func (b *batch) runTaskOn(ctx context.Context, in inherited, t *playbook.Task, h
 		b.run.warn("%s: run_once means nothing where hosts go at their own pace (strategy free): the task runs on each of them", t.Place)
 		m.once = false
 	}
-	if t.Spec != nil && t.Spec.Short() == "add_host" {
-		m.once = true // as Ansible: it is about the inventory, not about a host
-	}
 	on := hosts
-	if m.once {
+	if m.once || !b.free && t.Spec != nil && forAll[t.Spec.Short()] {
 		on = hosts[:1]
 	}
 	results := b.perHost(ctx, in, t, on, m.throttle)
@@ -56,6 +53,11 @@ func (b *batch) runTaskOn(ctx context.Context, in inherited, t *playbook.Task, h
 	}
 	return b.judge(in, hosts, results, m)
 }
+
+// forAll are modules that run once, for the first host: they are about the
+// inventory or the people in front of it. Unlike with run_once the other hosts
+// learn nothing of the result.
+var forAll = map[string]bool{"add_host": true, "pause": true}
 
 // manner is how a task runs on its hosts: keywords that are the same for all.
 type manner struct {
@@ -74,8 +76,8 @@ func (b *batch) manner(ctx context.Context, s *template.Scope, in inherited) (m 
 	if in.base.Throttle == nil {
 		return m, nil
 	}
-	v, err := s.Render(ctx, in.base.Throttle)
-	if err == nil {
+	v, err := keyword(ctx, s, in.base.Throttle)
+	if err == nil && v != nil {
 		m.throttle, err = portion(v, len(b.hosts))
 	}
 	if err != nil {
@@ -182,6 +184,9 @@ func (b *batch) runOne(ctx context.Context, in inherited, t *playbook.Task, h *h
 	defer func() { <-b.run.slots }()
 	b.emit(report.Event{Type: report.HostStart, Host: h.name})
 	x := &execution{b: b, in: in, t: t, h: h, scope: b.scopeFor(h, in, t)}
+	if b.free {
+		x.name, x.module = b.taskName(ctx, x.scope, in, t), t.Action
+	}
 	out := x.run(ctx)
 	out.host, out.x = h, x
 	x.remember(ctx, out)
