@@ -184,11 +184,11 @@ func (m *authorizedKey) edit(old string, keys []sshKey) string {
 		case isKey && ours && done[k.text]: // a double
 		case isKey && ours && have.sameAs(k, m.Comment != nil):
 			out, done[k.text] = append(out, line), true
-		case isKey && ours:
+		case isKey && ours: // what changes goes to the end, as in Ansible
 			if k.comment == "" && m.Comment == nil {
 				k.comment = have.comment
+				want[k.text] = k
 			}
-			out, done[k.text] = append(out, k.String()), true
 		case m.Exclusive && m.State == "present":
 		default:
 			out = append(out, line)
@@ -199,7 +199,7 @@ func (m *authorizedKey) edit(old string, keys []sshKey) string {
 	}
 	for _, k := range keys {
 		if m.State == "present" && !done[k.text] {
-			out, done[k.text] = append(out, k.String()), true
+			out, done[k.text] = append(out, want[k.text].String()), true
 		}
 	}
 	if strings.TrimSuffix(old, "\n") == strings.Join(out, "\n") {

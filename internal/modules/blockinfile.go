@@ -78,7 +78,7 @@ func (m *blockinfile) Check(ctx context.Context, n node.Reader) (module.Plan, er
 	if err != nil {
 		return p, err
 	}
-	addAttrMessage(&p, changed)
+	addAttrMessage(&p, changed, old == nil && e.unlikeNew(n))
 	return p, nil
 }
 

@@ -143,7 +143,10 @@ func (m *capabilities) Check(ctx context.Context, n node.Reader) (module.Plan, e
 				return startFailure(err, node.Command{Argv: argv})
 			case res.Unknown:
 				w.Assume("capabilities", file, want)
-			case res.RC != 0:
+			case res.RC == 0:
+				out := cleanText(res.Stdout)
+				p.Return["stdout"], p.Return["stdout_lines"] = out, splitLines(out)
+			default:
 				said := strings.TrimSpace(cleanText(res.Stderr))
 				return &module.Failure{Msg: "Unable to set capabilities of " + file, Hint: firstLine(said), Return: map[string]any{"stdout": cleanText(res.Stdout), "stderr": said}}
 			}

@@ -104,6 +104,9 @@ func (c *copyFile) Check(ctx context.Context, n node.Reader) (module.Plan, error
 	plan.Changes = append(dirs, plan.Changes...)
 	if c.Src != "" && plan.Return != nil {
 		plan.Return["src"] = c.Src
+		if sum, e := hashOf(n, c.Src, "md5"); c.RemoteSrc && e == nil {
+			plan.Return["md5sum"] = sum
+		}
 	}
 	return plan, err
 }
@@ -202,16 +205,23 @@ func (c *copyFile) source(n node.Reader) (source, error) {
 // remoteDirectory copies a directory of the node. Without a slash at the end of
 // src the directory itself goes into dest.
 func (c *copyFile) remoteDirectory(ctx context.Context, n node.Reader) (module.Plan, error) {
-	dest := strings.TrimRight(c.Dest, "/")
+	dest, said := strings.TrimRight(c.Dest, "/"), c.Dest
 	if !strings.HasSuffix(c.Src, "/") {
+		there, err := statOrNil(n, dest)
+		if err != nil {
+			return module.Plan{}, err
+		}
 		dest = path.Join(dest, path.Base(c.Src))
+		if there != nil || strings.HasSuffix(c.Dest, "/") {
+			said = dest
+		}
 	}
-	p := module.Plan{Return: map[string]any{"dest": dest, "src": c.Src}}
+	p := module.Plan{Return: map[string]any{"dest": said, "src": c.Src, "checksum": nil, "md5sum": nil}}
 	if err := c.copyTree(ctx, n, strings.TrimRight(c.Src, "/"), dest, &p.Changes); err != nil {
 		return p, err
 	}
 	p.After = func(_ context.Context, n node.Reader, ret map[string]any) error {
-		addPathInfo(n, dest, ret)
+		addPathInfo(n, strings.TrimRight(said, "/"), ret)
 		return nil
 	}
 	return p, nil
@@ -247,12 +257,14 @@ func (c *copyFile) copyTree(ctx context.Context, n node.Reader, from, to string,
 }
 
 // makeCopy makes the directory to, and without other wishes with the mode of
-// from: what was private stays private.
+// from: what was private stays private. Only a directory that the user names
+// with a slash at its end is made as any other.
 func (c *copyFile) makeCopy(n node.Reader, from, to string) ([]module.Change, error) {
 	like := *c
+	named := strings.HasSuffix(c.Src, "/") && to+"/" == c.Dest && c.Mode != "preserve"
 	if i, err := n.Stat(from); err != nil {
 		return nil, err
-	} else if like.DirectoryMode == "" {
+	} else if like.DirectoryMode == "" && !named {
 		like.DirectoryMode = module.Mode(modeString(i.Mode))
 	}
 	var dirs []module.Change

@@ -41,13 +41,16 @@ func fetchAction(ctx context.Context, c module.Controller, args module.Args) (*m
 		return res, err
 	}
 	st := res.Return["stat"]
-	out := &module.Result{Return: map[string]any{"file": f.Src}}
+	out := &module.Result{Return: map[string]any{}}
 	switch {
 	case returned(st, "exists") != true:
 		out.Msg = "the remote file does not exist, not transferring, ignored"
 		out.Failed = f.FailOnMissing && !c.Check() // a task that did not run may bring it
 		out.Skipped = f.FailOnMissing && c.Check()
 		out.Return["msg"] = out.Msg
+		if !out.Failed {
+			out.Return["file"] = f.Src
+		}
 		return out, nil
 	case returned(st, "isdir") == true:
 		return nil, fault.New("remote file is a directory, fetch cannot work on directories")
@@ -65,11 +68,12 @@ func fetchAction(ctx context.Context, c module.Controller, args module.Args) (*m
 		return nil, err
 	}
 	if err == nil && have == sum {
+		out.Return["file"] = f.Src
 		out.Return["md5sum"], err = localMD5(dest)
 		return out, err
 	}
 	out.Changed = true
-	out.Return["remote_checksum"] = sum
+	out.Return["remote_checksum"], out.Return["remote_md5sum"] = sum, nil
 	if c.Check() {
 		return out, nil
 	}

@@ -92,11 +92,25 @@ func (f *file) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
 		p, err = f.file(n, i)
 	}
 	if err != nil {
-		ret := map[string]any{"path": f.Path}
-		addPathInfo(n, f.Path, ret)
-		return module.Plan{Return: ret}, err
+		return module.Plan{Return: f.failed(n, state, i)}, err
 	}
 	return p, nil
+}
+
+// failed is what is returned beside an error: the path under the name that the
+// state gives it, and what is there.
+func (f *file) failed(n node.Reader, state string, i *node.Info) map[string]any {
+	ret := map[string]any{"path": f.Path}
+	switch {
+	case state == "hard":
+		ret = map[string]any{"dest": f.Path, "src": f.Src}
+	case state == "link" && i == nil && f.Src != "":
+		ret["src"] = f.Src
+	}
+	if i != nil || state == "file" {
+		addPathInfo(n, f.Path, ret)
+	}
+	return ret
 }
 
 // cleanPath takes a slash at the end away, which Ansible ignores too.
@@ -122,7 +136,9 @@ func (f *file) done(p module.Plan, key string) module.Plan {
 		p.Return["src"] = f.Src
 	}
 	p.After = func(_ context.Context, n node.Reader, ret map[string]any) error {
-		addPathInfo(n, f.Path, ret)
+		if _, err := n.Stat(f.Path); err == nil { // Ansible says nothing of a link to nowhere
+			addPathInfo(n, f.Path, ret)
+		}
 		return nil
 	}
 	return p

@@ -114,7 +114,7 @@ func (f *file) hard(n node.Reader, i *node.Info) (module.Plan, error) {
 		return module.Plan{}, err
 	}
 	if s == nil {
-		return module.Plan{}, notSure(n, fmt.Errorf("src %s does not exist", f.Src))
+		return module.Plan{}, notSure(n, fault.New("src does not exist").WithHint("there is no %s", f.Src))
 	}
 	have := kindOfPath(i)
 	same := i != nil && i.Inode == s.Inode && i.Dev == s.Dev
@@ -123,9 +123,9 @@ func (f *file) hard(n node.Reader, i *node.Info) (module.Plan, error) {
 	case have == "directory":
 		return module.Plan{}, fmt.Errorf("refusing to convert from directory to hardlink for %s", f.Path)
 	case have == "hard" && !f.Force:
-		return module.Plan{}, fmt.Errorf("cannot link, different hard link exists at destination %s", f.Path)
+		return module.Plan{}, fault.New("Cannot link, different hard link exists at destination").WithHint("force: true replaces %s", f.Path)
 	case have == "file" && !f.Force:
-		return module.Plan{}, fmt.Errorf("cannot link, %s exists at destination", f.Path)
+		return module.Plan{}, fault.New("Cannot link, file exists at destination").WithHint("force: true replaces %s", f.Path)
 	}
 	var p module.Plan
 	if !same {

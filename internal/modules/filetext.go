@@ -69,6 +69,17 @@ func (e textEdit) missing(n node.Reader, word string) error {
 	})
 }
 
+// unlikeNew says that the file shall differ in mode or owner from what a new
+// file has by itself.
+func (e textEdit) unlikeNew(n node.Reader) bool {
+	have := newFile(n, e.path)
+	w, err := e.args.wish(n, have)
+	if err != nil {
+		return false
+	}
+	return w.mode != nil && *w.mode != have.Mode || w.uid >= 0 && w.uid != n.UID() || w.gid > 0
+}
+
 // plan gives the steps from before to after. old is nil for a new file, which
 // brings its directories.
 func (e textEdit) plan(n node.Reader, old *node.Info, before, after []byte, ret map[string]any) (module.Plan, error) {

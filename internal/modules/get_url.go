@@ -49,8 +49,11 @@ func (m *getURL) Validate() error {
 		return nil
 	}
 	algo, sum, ok := strings.Cut(m.Checksum, ":")
-	if !ok || sum == "" {
-		return fault.New("checksum: %q is not of the form algorithm:sum", m.Checksum).WithHint("such as sha256:0123...")
+	switch {
+	case !ok:
+		return fault.New("The checksum parameter has to be in format <algorithm>:<checksum>").WithHint("such as sha256:0123...")
+	case sum == "":
+		return fault.New("The checksum format is invalid").WithHint("such as sha256:0123...")
 	}
 	if newHash(algo) == nil {
 		return fault.New("checksum: unsupported algorithm %q", algo).WithHint("md5, sha1, sha224, sha256, sha384 and sha512 are known")

@@ -150,6 +150,7 @@ func orNull(s string) any {
 func (m *git) fresh(ctx context.Context, n node.Reader, g *gitRepo, p module.Plan) (module.Plan, error) {
 	t, err := g.resolve(ctx, n, g.url, "")
 	if err != nil {
+		clear(p.Return) // nothing is known of either side
 		return p, err
 	}
 	p.Return["after"] = orNull(t.commit)

@@ -83,7 +83,7 @@ func (m *lineinfile) Check(ctx context.Context, n node.Reader) (module.Plan, err
 	if m.Regexp != nil && *m.Regexp == "" {
 		ret["warnings"] = []any{emptyRegexp}
 	}
-	addAttrMessage(&p, !bytes.Equal(before, after))
+	addAttrMessage(&p, !bytes.Equal(before, after), old == nil && e.unlikeNew(n))
 	return p, nil
 }
 
@@ -91,14 +91,15 @@ const emptyRegexp = "The regular expression is an empty string, which will match
 	"such as replacing the last line in the file rather than appending. If this is desired, use '^' to match every line in the file and avoid this warning."
 
 // addAttrMessage completes msg where attributes change, as Ansible does.
-func addAttrMessage(p *module.Plan, textChanged bool) {
+// A new file gets them in one step; apart says that Ansible would set them after.
+func addAttrMessage(p *module.Plan, textChanged, apart bool) {
 	attrs := len(p.Changes)
 	if textChanged {
 		attrs--
 	}
 	const said = "ownership, perms or SE linux context changed"
 	switch msg, _ := p.Return["msg"].(string); {
-	case attrs <= 0 || !slices.ContainsFunc(p.Changes, isAttrChange):
+	case !apart && (attrs <= 0 || !slices.ContainsFunc(p.Changes, isAttrChange)):
 	case msg == "":
 		p.Return["msg"] = said
 	default:

@@ -77,7 +77,7 @@ func (m *replace) Check(ctx context.Context, n node.Reader) (module.Plan, error)
 		ret["msg"] = fmt.Sprintf("%d replacements made", count)
 	}
 	p, err := e.plan(n, old, before, after, ret)
-	addAttrMessage(&p, changed)
+	addAttrMessage(&p, changed, false)
 	return p, err
 }
 

@@ -76,12 +76,10 @@ func (m *systemd) Check(ctx context.Context, n node.Reader) (module.Plan, error)
 		word   string
 	}{{m.DaemonReexec, "daemon-reexec"}, {m.DaemonReload, "daemon-reload"}} {
 		if step.wanted {
-			c := t.change("systemctl "+step.word, m.argv(step.word), nil)
-			c.Quiet = true
-			t.plan.Changes = append(t.plan.Changes, c)
+			t.plan.Changes = append(t.plan.Changes, t.reload(step.word))
 		}
 	}
-	t.ret["name"] = nil
+	t.ret["name"], t.ret["status"] = nil, map[string]any{}
 	if m.Name == "" {
 		return t.plan, nil
 	}
@@ -104,6 +102,25 @@ func (m *systemd) Check(ctx context.Context, n node.Reader) (module.Plan, error)
 		err = t.planState(ctx, n)
 	}
 	return t.plan, err
+}
+
+// reload has systemd read its files anew. What is reported of the unit is what
+// they say now, not what systemd knew before.
+func (t *unitTask) reload(word string) module.Change {
+	c := t.change("systemctl "+word, t.argv(word), nil)
+	c.Quiet = true
+	run := c.Apply
+	c.Apply = func(ctx context.Context, w node.Writer) error {
+		if err := run(ctx, w); err != nil || t.unit == "" || w.IsCheck() {
+			return err
+		}
+		have, err := t.show(ctx, w)
+		if err == nil && have.found() {
+			t.ret["status"] = have.status
+		}
+		return err
+	}
+	return c
 }
 
 // planMask masks or unmasks. systemd masks units that do not exist, too.
@@ -253,7 +270,9 @@ func firstLine(s string) string {
 
 // missing is the error for a unit that is nowhere.
 func (t *unitTask) missing(ctx context.Context, n node.Reader) error {
-	err := fault.New("could not find the requested service %s", t.Name)
+	clear(t.ret)
+	//lint:ignore ST1005 the words of Ansible, which playbooks look for
+	err := fault.New("Could not find the requested service %s: host", t.Name)
 	suffix := path.Ext(t.unit)
 	names, qerr := unitFiles(ctx, n, t.argv(), suffix)
 	if near := fault.Nearest(strings.TrimSuffix(t.unit, suffix), names); qerr == nil && near != "" {

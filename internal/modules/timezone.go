@@ -60,6 +60,9 @@ func (m *timezone) Check(_ context.Context, n node.Reader) (module.Plan, error) 
 		before["name"], after["name"] = have, m.Name
 		if have != m.Name {
 			p.Changes = append(p.Changes, m.zoneChange(systemd, have))
+			if argv, err := n.LookPath("timedatectl"); systemd && err == nil {
+				p.Return["msg"] = "executed `" + argv + " set-timezone " + m.Name + "`"
+			}
 		}
 	}
 	if m.HWClock != "" {

@@ -75,7 +75,7 @@ func (m *uri) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
 			continue
 		}
 		msg := fmt.Sprintf("skipped, since '%s' %s", c.file, c.why)
-		return module.Plan{Return: map[string]any{"stdout": msg, "stdout_lines": []any{msg}, "msg": msg}}, nil
+		return module.Plan{Return: map[string]any{"stdout": msg, "stdout_lines": []any{msg}}}, nil
 	}
 	ret := map[string]any{}
 	p := module.Plan{Return: ret}
@@ -146,7 +146,7 @@ func (m *uri) answer(n node.Reader, resp *http.Response, p module.Plan) (module.
 			text = append(text, c.Name+"="+c.Value)
 		}
 		ret["cookies"], ret["cookies_string"] = cookies, strings.Join(text, "; ")
-	} else {
+	} else if resp.StatusCode < 300 {
 		ret["cookies"], ret["cookies_string"] = map[string]any{}, ""
 	}
 	if ret["content_length"] == nil && resp.ContentLength >= 0 {
@@ -175,6 +175,9 @@ func (m *uri) answer(n node.Reader, resp *http.Response, p module.Plan) (module.
 		}
 		msg := fmt.Sprintf("Status code was %d and not %s: %v", resp.StatusCode, pyInts(m.StatusCode), ret["msg"])
 		return p, &module.Failure{Msg: msg, Return: map[string]any{"msg": msg}}
+	}
+	if resp.StatusCode >= 300 && !m.ReturnContent { // an error that is wanted: Ansible names its text so
+		ret["body"] = text
 	}
 	if m.Dest == "" {
 		return p, nil

@@ -159,6 +159,10 @@ func (t *userTask) remove() {
 		}
 		if len(res.Stderr) > 0 {
 			setOutput(t.ret, res)
+			if len(res.Stdout) == 0 { // Ansible reports what there is to read
+				delete(t.ret, "stdout")
+				delete(t.ret, "stdout_lines")
+			}
 		}
 		return nil
 	}})
