@@ -31,7 +31,11 @@ func (b *batch) runTaskOn(ctx context.Context, in inherited, t *playbook.Task, h
 	if t.Spec != nil && t.Spec.Short() == "meta" {
 		return b.meta(ctx, in, t, hosts)
 	}
-	b.emit(report.Event{Type: report.TaskStart, Name: name, Module: t.Action, Place: t.Place.String(), Handler: in.handler, Role: roleName(in)})
+	start := report.Event{Type: report.TaskStart, Name: name, Module: t.Action, Place: t.Place.String(), Handler: in.handler, Role: roleName(in)}
+	if b.free {
+		start.Host = hosts[0].name
+	}
+	b.emit(start)
 	var m manner
 	if err == nil {
 		m, err = b.manner(ctx, first, in)
@@ -182,11 +186,11 @@ func (b *batch) throttled(t *playbook.Task, n int) chan struct{} {
 func (b *batch) runOne(ctx context.Context, in inherited, t *playbook.Task, h *host) *outcome {
 	b.run.slots <- struct{}{}
 	defer func() { <-b.run.slots }()
-	b.emit(report.Event{Type: report.HostStart, Host: h.name})
 	x := &execution{b: b, in: in, t: t, h: h, scope: b.scopeFor(h, in, t)}
 	if b.free {
 		x.name, x.module = b.taskName(ctx, x.scope, in, t), t.Action
 	}
+	b.emit(report.Event{Type: report.HostStart, Host: h.name, Name: x.name})
 	out := x.run(ctx)
 	out.host, out.x = h, x
 	x.remember(ctx, out)

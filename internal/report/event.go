@@ -18,7 +18,7 @@ const (
 	RunStart    Type = "run_start"    // Hosts
 	PlayStart   Type = "play_start"   // Name, Hosts
 	PlayNoHosts Type = "play_nohosts" // Name
-	TaskStart   Type = "task_start"   // Name, Module, Place, Handler
+	TaskStart   Type = "task_start"   // Name, Module, Place, Handler; Host where each goes at its own pace
 	HostStart   Type = "host_start"   // Host: a task begins there (live view)
 	HostResult  Type = "host_result"  // Host, Status, Item, Result...
 	Progress    Type = "progress"     // Host, Text; Done and Total in bytes for transfers

@@ -37,7 +37,7 @@ func NewHuman(w io.Writer, o HumanOptions) Reporter {
 	if o.clock == nil {
 		o.clock = time.Now
 	}
-	h := &human{o: o, out: &steady{w: w}, notes: &steady{w: w}, failedIn: map[string]bool{}, ignored: map[string]bool{}}
+	h := &human{o: o, out: &steady{w: w}, notes: &steady{w: w}, failedIn: map[string]bool{}, ignored: map[string]bool{}, started: map[string]Event{}}
 	if o.Notes != nil {
 		h.notes.w = o.Notes
 	}
@@ -56,7 +56,8 @@ type human struct {
 	notes *steady
 	live  *live // nil without a live view
 
-	task     Event // last TaskStart
+	task     Event            // last TaskStart
+	started  map[string]Event // the TaskStart of each host that goes at its own pace
 	banner   string
 	failedIn map[string]bool // hosts that have shown a failed item of the task
 	ignored  map[string]bool // hosts that have shown "...ignoring" for it
@@ -72,15 +73,24 @@ func (h *human) Report(e Event) {
 	}
 	switch e.Type {
 	case PlayStart:
+		clear(h.started)
 		h.line(plain, "\n"+h.stars("PLAY ["+e.Name+"]"))
 	case PlayNoHosts:
 		h.line(plain, "\n"+h.stars("PLAY ["+e.Name+"]"))
 		h.line(styleSkipped, "skipping: no hosts matched")
 	case TaskStart:
+		if e.Host != "" { // its banner stands above its result, whenever that comes
+			h.started[e.Host] = e
+			return
+		}
 		h.taskStart(e)
 	case HostResult:
+		h.resume(e.Host)
 		h.result(e)
 	case Included:
+		if len(e.Hosts) > 0 {
+			h.resume(e.Hosts[0])
+		}
 		h.flushBanner()
 		text := "included: " + e.Name + " for " + strings.Join(e.Hosts, ", ")
 		if e.Label != "" {
@@ -117,6 +127,13 @@ func (h *human) line(s style, text string) {
 func (h *human) stars(text string) string {
 	n := max(3, h.o.Width-1-columns(text))
 	return text + " " + strings.Repeat("*", n)
+}
+
+// resume goes back to the task that a host is at, if hosts go at their own pace.
+func (h *human) resume(host string) {
+	if e, free := h.started[host]; free && (e.Place != h.task.Place || e.Name != h.task.Name) {
+		h.taskStart(e)
+	}
 }
 
 func (h *human) taskStart(e Event) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,4 +150,34 @@ type failing struct{ n int }
 func (f *failing) Write([]byte) (int, error) {
 	f.n++
 	return 0, errors.New("broken pipe")
+}
+
+// TestOwnPace shows each result under the banner of its own task.
+func TestOwnPace(t *testing.T) {
+	var b strings.Builder
+	h := NewHuman(&b, HumanOptions{})
+	start := func(host, name, place string) {
+		h.Report(Event{Type: TaskStart, Host: host, Name: name, Module: "command", Place: place})
+	}
+	done := func(host, name string) {
+		h.Report(Event{Type: HostResult, Host: host, Name: name, Module: "command", Status: OK})
+	}
+	start("a", "one", "p:1:1")
+	start("b", "one", "p:1:1")
+	done("b", "one")
+	start("b", "two", "p:2:1")
+	done("a", "one")
+	done("b", "two")
+	start("a", "two", "p:2:1")
+	done("a", "two")
+	var got []string
+	for line := range strings.Lines(b.String()) {
+		if line = strings.Trim(line, " *\n"); line != "" {
+			got = append(got, line)
+		}
+	}
+	want := []string{"TASK [one]", "ok: [b]", "ok: [a]", "TASK [two]", "ok: [b]", "ok: [a]"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
