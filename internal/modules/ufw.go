@@ -94,7 +94,7 @@ func (m *ufw) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
 	}
 	p.Changes = f.changes
 	p.Return["commands"] = f.commands
-	p.Return["msg"] = strings.TrimRight(status, "\n")
+	p.Return["msg"] = strings.TrimRight(status, " \n")
 	if len(p.Changes) > 0 {
 		delete(p.Return, "msg")
 		p.After = func(ctx context.Context, n node.Reader, ret map[string]any) error {
@@ -102,7 +102,7 @@ func (m *ufw) Check(ctx context.Context, n node.Reader) (module.Plan, error) {
 				return nil
 			}
 			out, err := f.query(ctx, n, "status", "verbose")
-			ret["msg"] = strings.TrimRight(out, "\n")
+			ret["msg"] = strings.TrimRight(out, " \n")
 			return err
 		}
 	}
