@@ -61,7 +61,7 @@ func New(o Options) *Engine {
 	e := &Engine{opts: o, plugins: lookups()}
 	e.text, e.files = e.dialect(), e.dialect()
 	e.text.DoubleBackslash = true
-	e.files.TrimBlocks = true
+	e.text.TrimBlocks, e.files.TrimBlocks = true, true
 	return e
 }
 
