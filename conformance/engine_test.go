@@ -190,7 +190,9 @@ func (a *answer) add(host, task, status string, r map[string]any) {
 			status = "ok"
 		}
 	}
-	if r["action"] == "gather_facts" || r["action"] == "include_tasks" || r["action"] == "include_role" || r["action"] == "meta" || task == "Gathering Facts" {
+	action, _ := r["action"].(string)
+	action = strings.TrimPrefix(action, "ansible.builtin.")
+	if action == "gather_facts" || action == "include_tasks" || action == "include_role" || action == "meta" || task == "Gathering Facts" {
 		if status == "ok" {
 			return // facts have cases of their own, and an include returns nothing
 		}

@@ -78,8 +78,11 @@ func describe(path string) (string, error) {
 	if len(b) > 64<<10 || !utf8.Valid(b) {
 		return fmt.Sprintf("%s sha256:%x", head, sha256.Sum256(b)), nil
 	}
-	return head + "\n" + string(b), nil
+	return head + "\n" + privateKey.ReplaceAllString(string(b), "$1 (random)"), nil
 }
+
+// privateKey is the text of a key, which is random and is not for keeping.
+var privateKey = regexp.MustCompile(`(-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]+`)
 
 // packages reads dpkg's own list, and which packages apt regards as installed
 // for others' sake.
