@@ -7,8 +7,8 @@ import "testing"
 func TestTextsDropTheLineEndAfterATag(t *testing.T) {
 	for src, want := range map[string]any{
 		"x\n{% for f in [1, 2] %}\n{{ f }}\n{% endfor %}\n": "x\n1\n2\n",
-		"  {% set x = 1 %}\n  y{{ x }}":                      "    y1",
-		"{# c #}\n\nz{{ 1 }}\n\n":                            "\nz1\n\n",
+		"  {% set x = 1 %}\n  y{{ x }}":                     "    y1",
+		"{# c #}\n\nz{{ 1 }}\n\n":                           "\nz1\n\n",
 	} {
 		got, err := testScope(t, nil).Render(t.Context(), text(src))
 		if err != nil || got != want {
