@@ -1,6 +1,6 @@
-// Package dataedit is the module edit_data, which sets values in YAML and JSON
-// files. It works on the controller, apart from the other modules, because the
-// worker must not grow by a YAML library.
+// Package dataedit is the module edit_data, which sets values in YAML, JSON and
+// TOML files. It works on the controller, apart from the other modules, because
+// the worker must not grow by libraries for these formats.
 package dataedit
 
 import (
@@ -29,7 +29,7 @@ func init() {
 type editData struct {
 	modules.FileArgs
 	Path      string           `arg:"path,required" alias:"dest,src"`
-	Format    string           `arg:"format" choices:"yaml,json"`
+	Format    string           `arg:"format" choices:"yaml,json,toml"`
 	Key       any              `arg:"key"`
 	Value     any              `arg:"value"`
 	State     string           `arg:"state" choices:"absent,present"`
@@ -56,7 +56,7 @@ func (m *editData) Validate() error {
 		return fault.New("separator is empty")
 	}
 	if m.format() == "" {
-		return fault.New("the format of %s is not known by its name", m.Path).WithHint("format is yaml or json")
+		return fault.New("the format of %s is not known by its name", m.Path).WithHint("format is yaml, json or toml")
 	}
 	_, err := m.edits()
 	return err
@@ -71,6 +71,8 @@ func (m *editData) format() string {
 		return "yaml"
 	case ".json":
 		return "json"
+	case ".toml":
+		return "toml"
 	}
 	return ""
 }
@@ -101,13 +103,22 @@ func (m *editData) edits() ([]edit, error) {
 		if len(one.key) == 0 {
 			return nil, fault.New("an edit has no key")
 		}
-		one.value = new(yaml.Node)
-		if err := one.value.Encode(e["value"]); err != nil {
+		var err error
+		if one.value, err = m.tree(e["value"]); err != nil {
 			return nil, fmt.Errorf("value of %s: %w", strings.Join(one.key, m.Separator), err)
 		}
 		out = append(out, one)
 	}
 	return out, nil
+}
+
+// tree makes the tree of a value that is wanted.
+func (m *editData) tree(v any) (*yaml.Node, error) {
+	if m.format() == "toml" {
+		return tomlNode(v)
+	}
+	n := new(yaml.Node)
+	return n, n.Encode(v)
 }
 
 // keyPath splits a key; a list is taken as it is, for keys that hold the separator.

@@ -16,7 +16,7 @@ import (
 // TestEdits runs the cases of testdata: edits, the text before, the text after.
 // A second run leaves it alone.
 func TestEdits(t *testing.T) {
-	for _, format := range []string{"yaml", "json"} {
+	for _, format := range []string{"yaml", "json", "toml"} {
 		a, err := txtar.ParseFile(filepath.Join("testdata", format+".txtar"))
 		if err != nil {
 			t.Fatal(err)
@@ -106,6 +106,42 @@ func TestAction(t *testing.T) {
 	if res := run(false, module.Args{"path": "/etc/new.json", "key": "a", "value": "x", "create": true}); res.Failed || !res.Changed {
 		t.Errorf("create: %+v", res)
 	}
+	n.Put("/etc/app.toml", "[s]\na = 1.0 # one\n")
+	args = module.Args{"path": "/etc/app.toml", "key": "s.a", "value": 2.0}
+	for _, want := range []struct {
+		check, changed bool
+		text           string
+	}{{true, true, "[s]\na = 1.0 # one\n"}, {false, true, "[s]\na = 2.0 # one\n"}, {false, false, "[s]\na = 2.0 # one\n"}} {
+		res := run(want.check, args)
+		if b, _ := n.ReadFile("/etc/app.toml"); res.Failed || res.Changed != want.changed || string(b) != want.text {
+			t.Errorf("check=%v: failed=%v changed=%v %s\n%s", want.check, res.Failed, res.Changed, res.Msg, b)
+		}
+	}
+	bad := module.Args{"path": "/etc/app.toml", "edits": []any{map[string]any{"key": "s.b", "value": int64(1)}, map[string]any{"key": "s.a.b", "value": "x"}}}
+	if res := run(false, bad); !res.Failed {
+		t.Error("a key below a number was set")
+	}
+	if b, _ := n.ReadFile("/etc/app.toml"); string(b) != "[s]\na = 2.0 # one\n" {
+		t.Errorf("an edit that failed left %q", b)
+	}
+}
+
+// TestTOMLLineEnds keeps the ends of lines, which txtar cannot show.
+func TestTOMLLineEnds(t *testing.T) {
+	str := func(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
+	for _, c := range []struct{ key, before, after string }{
+		{"a", "x = 1", "x = 1\na = \"v\"\n"},
+		{"t.a", "x = 1", "x = 1\n\n[t]\na = \"v\"\n"},
+		{"a", "# c", "# c\na = \"v\"\n"},
+		{"a", "x = 1\r\n[t]\r\n", "x = 1\r\na = \"v\"\r\n[t]\r\n"},
+		{"t.a", "x = 1\r\n", "x = 1\r\n\r\n[t]\r\na = \"v\"\r\n"},
+		{"l.-", "l = [\r\n  'x',\r\n]\r\n", "l = [\r\n  'x',\r\n  \"v\",\r\n]\r\n"},
+	} {
+		got, err := apply("toml", c.before, []edit{{key: strings.Split(c.key, "."), value: str("v")}})
+		if err != nil || got != c.after {
+			t.Errorf("%s in %q: %v\n%q, want\n%q", c.key, c.before, err, got, c.after)
+		}
+	}
 }
 
 func FuzzYAML(f *testing.F) {
@@ -115,6 +151,31 @@ func FuzzYAML(f *testing.F) {
 			e := edit{key: strings.Split(key, "."), value: &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}, absent: absent}
 			apply("yaml", text, []edit{e})
 			apply("json", text, []edit{e})
+		}
+	})
+}
+
+func FuzzTOML(f *testing.F) {
+	f.Add("# c\na = 1 # one\nl = [\n 1, # x\n 2\n]\n[t]\nx.y = {z = [{b = 'q'}]}\n[[u]]\nk = 1\n[[u]]\nk = 2\n", "l.-", "v")
+	f.Add("[[u]]\nk = 1\n[u.s]\nd = 2024-01-01", "u.0.s.n", "v")
+	f.Add("a.b = 1\r\n[c.d]\r\n", "c.x.y", "v")
+	f.Add("", "\xd9", "v")
+	f.Fuzz(func(t *testing.T, text, key, value string) {
+		table := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		name := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
+		table.Content = []*yaml.Node{name, name}
+		for _, e := range []edit{{value: name}, {value: table}, {value: name, absent: true}} {
+			e.key = strings.Split(key, ".")
+			got, err := apply("toml", text, []edit{e})
+			if err != nil {
+				continue
+			}
+			if _, err := parseTOML(got); err != nil {
+				t.Fatalf("%q: %v", got, err)
+			}
+			if again, err := apply("toml", got, []edit{e}); !e.absent && (err != nil || again != got) {
+				t.Fatalf("again: %v\n%q\n%q", err, got, again)
+			}
 		}
 	})
 }

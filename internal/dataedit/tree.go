@@ -156,9 +156,13 @@ func apply(format, text string, edits []edit) (string, error) {
 	if format == "json" {
 		return applyJSON(text, edits)
 	}
+	one := applyYAML
+	if format == "toml" {
+		one = applyTOML
+	}
 	for _, e := range edits {
 		var err error
-		if text, err = applyYAML(text, e); err != nil {
+		if text, err = one(text, e); err != nil {
 			return "", fmt.Errorf("key %s: %w", strings.Join(e.key, "."), err)
 		}
 	}
