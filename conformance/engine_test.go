@@ -4,6 +4,7 @@ package conformance_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -144,26 +145,29 @@ func (a *answer) readAnsible(out []byte) error {
 
 // readOurs reads the events of --json.
 func (a *answer) readOurs(out []byte) error {
-	names := map[string]string{} // by place, since hosts may be at different tasks
+	task := ""
+	at := map[string]string{} // the task of each host, since hosts may be at different ones
 	for line := range bytes.Lines(out) {
 		var e struct {
-			Event, Host, Name, Place, Status string
-			LoopItem                         bool `json:"loop_item"`
-			Attempt                          int
-			Result                           map[string]any
-			Stats                            map[string]map[string]int
+			Event, Host, Name, Status string
+			LoopItem                  bool `json:"loop_item"`
+			Attempt                   int
+			Result                    map[string]any
+			Stats                     map[string]map[string]int
 		}
 		if err := json.Unmarshal(line, &e); err != nil {
 			return err
 		}
 		switch e.Event {
 		case "task_start":
-			names[e.Place] = e.Name
+			task = e.Name
+		case "host_start":
+			at[e.Host] = task
 		case "recap":
 			a.Recap = e.Stats
 		case "host_result":
 			if e.Name == "" {
-				e.Name = names[e.Place]
+				e.Name = cmp.Or(at[e.Host], task)
 			}
 			if attempt := e.Attempt > 0 && e.Result == nil; !e.LoopItem && !attempt {
 				a.add(e.Host, e.Name, e.Status, e.Result)
