@@ -136,6 +136,11 @@ func (a *answers) read(t *testing.T, c *testCase, key string) []*answer {
 	if k.Key != key {
 		return nil
 	}
+	for _, a := range k.Answers {
+		for host, list := range a.Results {
+			a.Results[host] = slices.DeleteFunc(list, func(r result) bool { return r.Status == "ok" && silent(r.Task, r.Result) })
+		}
+	}
 	return k.Answers
 }
 

@@ -194,14 +194,21 @@ func (a *answer) add(host, task, status string, r map[string]any) {
 			status = "ok"
 		}
 	}
-	action, _ := r["action"].(string)
-	action = strings.TrimPrefix(action, "ansible.builtin.")
-	if action == "gather_facts" || action == "include_tasks" || action == "include_role" || action == "meta" || task == "Gathering Facts" {
-		if status == "ok" {
-			return // facts have cases of their own, and an include returns nothing
-		}
+	if status == "ok" && silent(task, r) {
+		return
 	}
 	a.Results[host] = append(a.Results[host], result{task, status, r})
+}
+
+// silent is whether a result is that of no task: facts have cases of their own,
+// and an include returns nothing.
+func silent(task string, r map[string]any) bool {
+	action, _ := r["action"].(string)
+	switch strings.TrimPrefix(action, "ansible.builtin.") {
+	case "gather_facts", "include_tasks", "include_role", "meta":
+		return true
+	}
+	return task == "Gathering Facts"
 }
 
 // clean drops excluded keys at any depth and what differs from run to run.
