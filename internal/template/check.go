@@ -10,7 +10,7 @@ import (
 // syntax, or a filter or test that nobody knows.
 func (e *Engine) Parse(t *jinja.Text) error {
 	if t.Expr {
-		t = e.condition(t)
+		return e.conds.Parse(e.condition(t))
 	}
 	return e.text.Parse(t)
 }

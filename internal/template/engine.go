@@ -40,6 +40,7 @@ type Vars interface {
 type Engine struct {
 	opts  Options
 	text  *jinja.Env // strings of YAML files
+	conds *jinja.Env // conditions, where a backslash in quotes is Python's
 	files *jinja.Env // template files
 
 	plugins map[string]plugin // lookups by short name
@@ -62,6 +63,9 @@ func New(o Options) *Engine {
 	e.text, e.files = e.dialect(), e.dialect()
 	e.text.DoubleBackslash = true
 	e.text.TrimBlocks, e.files.TrimBlocks = true, true
+	conds := *e.text
+	conds.DoubleBackslash = false
+	e.conds = &conds
 	return e
 }
 

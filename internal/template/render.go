@@ -39,6 +39,11 @@ func (s *Scope) Render(ctx context.Context, v any) (any, error) {
 
 // render evaluates one Text; the result may still hold Deferred parts.
 func (s *Scope) render(ctx context.Context, t *jinja.Text) (any, error) {
+	return s.renderIn(ctx, s.engine.text, t)
+}
+
+// renderIn is render in a dialect.
+func (s *Scope) renderIn(ctx context.Context, env *jinja.Env, t *jinja.Text) (any, error) {
 	if !s.fresh && mutates(t.Source) {
 		n := s.With(nil)
 		n.fresh = true
@@ -48,7 +53,7 @@ func (s *Scope) render(ctx context.Context, t *jinja.Text) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := s.engine.text.Render(ctx, t, s)
+	v, err := env.Render(ctx, t, s)
 	if text, ok := v.(string); ok && err == nil && !t.Expr {
 		return endLike(text, t.Source), nil
 	}
@@ -235,7 +240,10 @@ func (s *Scope) Condition(ctx context.Context, v any) (bool, error) {
 	if !strings.Contains(t.Source, "{%") {
 		t = s.engine.condition(t)
 	}
-	r, err := s.Render(ctx, t)
+	r, err := s.renderIn(ctx, s.engine.conds, t)
+	if err == nil {
+		r, err = jinja.Materialize(ctx, r)
+	}
 	return err == nil && s.truth(r, t), err
 }
 
