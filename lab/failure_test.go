@@ -182,9 +182,9 @@ var oddities = []struct {
 	{"sudo that lectures", "echo 'Defaults lecture=always' >/etc/sudoers.d/zz; echo admin:secret | chpasswd; echo 'admin ALL=(ALL) PASSWD: ALL' >/etc/sudoers.d/zzz; chmod 440 /etc/sudoers.d/*",
 		[]string{"-e", "ansible_become_password=secret"}},
 	{"sudo with a log and a terminal of its own", "printf 'Defaults use_pty,log_output\nDefaults umask=0077,umask_override\n' >/etc/sudoers.d/zz", nil},
-	{"a message of the day", "echo 'no trespassing' >/etc/motd; echo 'Banner /etc/motd' >/etc/ssh/sshd_config.d/b.conf; systemctl reload ssh", nil},
-	{"no file transfer", "sed -i '/Subsystem.*sftp/d' /etc/ssh/sshd_config; systemctl reload ssh", nil},
-	{"few sessions", "echo 'MaxSessions 4' >/etc/ssh/sshd_config.d/a.conf; systemctl reload ssh", nil},
+	{"a message of the day", "echo 'no trespassing' >/etc/motd; echo 'Banner /etc/motd' >/etc/ssh/sshd_config.d/b.conf; systemctl reload ssh; sleep 1", nil},
+	{"no file transfer", "sed -i '/Subsystem.*sftp/d' /etc/ssh/sshd_config; systemctl reload ssh; sleep 1", nil},
+	{"few sessions", "echo 'MaxSessions 4' >/etc/ssh/sshd_config.d/a.conf; systemctl reload ssh; sleep 1", nil},
 }
 
 const everything = `
