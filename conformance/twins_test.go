@@ -124,44 +124,13 @@ func (w *twin) inside(t *testing.T, script string) (string, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	pid, err := w.leader()
+	cmd, err := w.lab.Inside(ctx, w.host.Name, script)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "nsenter", "-t", pid, "-m", "-u", "-i", "-n", "-p", "-C", "sh", "-c", script)
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
 	out, err := cmd.Output()
 	if _, exited := err.(*exec.ExitError); exited {
 		err = nil // its output says what it is
 	}
 	return string(out), err
-}
-
-// leader is the host's process 1 as this machine sees it: the grandchild of
-// the supervisor.
-func (w *twin) leader() (string, error) {
-	b, err := os.ReadFile(filepath.Join(filepath.Dir(w.lab.Root(w.host.Name)), "pid"))
-	if err != nil {
-		return "", err
-	}
-	pid := strings.TrimSpace(string(b))
-	for range 2 {
-		lists, err := filepath.Glob("/proc/" + pid + "/task/*/children")
-		if err != nil {
-			return "", err
-		}
-		var children []string
-		for _, f := range lists {
-			list, err := os.ReadFile(f)
-			if err != nil {
-				return "", err
-			}
-			children = append(children, strings.Fields(string(list))...)
-		}
-		if len(children) == 0 {
-			return "", fmt.Errorf("%s does not run", w.lab.Name)
-		}
-		pid = children[0]
-	}
-	return pid, nil
 }

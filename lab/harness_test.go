@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"mageprov/internal/fault"
 	"mageprov/internal/lab"
 	"mageprov/internal/worker"
 )
@@ -222,40 +221,12 @@ func inside(t *testing.T, host, script string) string {
 func tryInside(ctx context.Context, host, script string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	pid, err := leader(host)
+	cmd, err := (&lab.Lab{}).Inside(ctx, host, script)
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "nsenter", "-t", pid, "-m", "-u", "-i", "-n", "-p", "-C", "sh", "-c", script)
-	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
-}
-
-// leader is the host's process 1 as this machine sees it: the grandchild of
-// the supervisor.
-func leader(host string) (string, error) {
-	b, err := os.ReadFile(filepath.Join(lab.Dir, "run", host, "pid"))
-	if err != nil {
-		return "", err
-	}
-	pid := strings.TrimSpace(string(b))
-	for range 2 {
-		tasks, _ := filepath.Glob("/proc/" + pid + "/task/*/children")
-		var children []string
-		for _, f := range tasks {
-			list, err := os.ReadFile(f)
-			if err != nil {
-				return "", err
-			}
-			children = append(children, strings.Fields(string(list))...)
-		}
-		if len(children) == 0 {
-			return "", fault.New("%s does not run", host)
-		}
-		pid = children[0]
-	}
-	return pid, nil
 }
 
 // until waits for a condition and gives up after a limit.

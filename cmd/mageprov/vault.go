@@ -91,6 +91,21 @@ func (v *vaultCommand) each(files []string, do func(file string) error) error {
 	return nil
 }
 
+// eachOpened does something with the decrypted text of each file.
+func (v *vaultCommand) eachOpened(ctx context.Context, files []string, do func(file string, data []byte) error) error {
+	keys, err := v.keys(ctx, false)
+	if err != nil {
+		return err
+	}
+	return v.each(files, func(f string) error {
+		data, _, err := v.open(f, keys)
+		if err != nil {
+			return err
+		}
+		return do(f, data)
+	})
+}
+
 func vaultEncrypt(s streams) *cobra.Command {
 	v, c := newVaultCommand(s, &cobra.Command{Use: "encrypt [FILE...]", Short: "Encrypt files, or stdin"}, true, true)
 	c.RunE = func(c *cobra.Command, files []string) error {
@@ -122,15 +137,7 @@ func vaultEncrypt(s streams) *cobra.Command {
 func vaultDecrypt(s streams) *cobra.Command {
 	v, c := newVaultCommand(s, &cobra.Command{Use: "decrypt [FILE...]", Short: "Decrypt files, or stdin"}, false, true)
 	c.RunE = func(c *cobra.Command, files []string) error {
-		keys, err := v.keys(c.Context(), false)
-		if err != nil {
-			return err
-		}
-		return v.each(files, func(f string) error {
-			data, _, err := v.open(f, keys)
-			if err != nil {
-				return err
-			}
+		return v.eachOpened(c.Context(), files, func(f string, data []byte) error {
 			if err := v.write(f, data); err != nil {
 				return err
 			}
@@ -144,16 +151,8 @@ func vaultDecrypt(s streams) *cobra.Command {
 func vaultView(s streams) *cobra.Command {
 	v, c := newVaultCommand(s, &cobra.Command{Use: "view [FILE...]", Short: "Print what encrypted files hold"}, false, false)
 	c.RunE = func(c *cobra.Command, files []string) error {
-		keys, err := v.keys(c.Context(), false)
-		if err != nil {
-			return err
-		}
-		return v.each(files, func(f string) error {
-			data, _, err := v.open(f, keys)
-			if err != nil {
-				return err
-			}
-			_, err = s.out.Write(data)
+		return v.eachOpened(c.Context(), files, func(_ string, data []byte) error {
+			_, err := s.out.Write(data)
 			return err
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -169,6 +170,17 @@ func (l *Lab) clear(name string) error {
 		}
 	}
 	return os.RemoveAll(dir)
+}
+
+// Inside is a command that runs a shell script as root on a host, past SSH.
+func (l *Lab) Inside(ctx context.Context, host, script string) (*exec.Cmd, error) {
+	tree := descendants(readPID(l.state(host, "pid")))
+	if len(tree) < 2 { // the host's process 1 is the grandchild of the supervisor
+		return nil, fault.New("%s does not run", host)
+	}
+	cmd := exec.CommandContext(ctx, "nsenter", "-t", strconv.Itoa(tree[1]), "-m", "-u", "-i", "-n", "-p", "-C", "sh", "-c", script)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8"}
+	return cmd, nil
 }
 
 // descendants lists a process and all its children, the youngest last.

@@ -47,11 +47,10 @@ func TestOfAnsible(t *testing.T) {
 	}
 }
 
-// TestForAnsible lets ansible-vault decrypt what we encrypt, where
-// MAGEPROV_ORACLE is set.
+// TestForAnsible lets ansible-vault decrypt what we encrypt.
 func TestForAnsible(t *testing.T) {
-	if os.Getenv("MAGEPROV_ORACLE") == "" {
-		t.Skip("MAGEPROV_ORACLE is not set")
+	if _, err := exec.LookPath("ansible-vault"); err != nil {
+		t.Skip("needs ansible-vault (the package ansible-core)")
 	}
 	password := bytes.TrimSpace(read(t, "password"))
 	for _, id := range []string{"", "default", "dev"} {
